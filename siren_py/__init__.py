@@ -1,0 +1,89 @@
+"""Rare neutrino-induced processes in detectors: injection, exact weights, limits.
+
+The names listed in ``__all__`` are the front door; each is imported when it is first used, so
+that ``import siren_py`` costs next to nothing::
+
+    import siren_py as sp
+
+    detector = sp.load_detector("nd280")
+    flux = sp.load_flux("t2k-nd280", mode="fhc", flavor="numu")
+    model = sp.DipolePortal(mass=0.1, d_mu=3.87e-7)
+    sim = sp.Simulation(detector, flux, model, decay="nu e+ e-", region="tpc")
+    sample = sim.run(10_000, seed=1)
+
+Units inside: GeV, cm, ns, g, rad (`siren_py.units`).
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from siren_py import constants, errors, geometry, processes, units
+    from siren_py.detector import DetectorModel
+    from siren_py.estimate import Estimate
+    from siren_py.flux import Flux, load_flux
+    from siren_py.io.root import read_root
+    from siren_py.materials import Material
+    from siren_py.models import DipolePortal
+    from siren_py.resources import list_detectors, list_fluxes, load_detector
+    from siren_py.sample import Sample, combine
+    from siren_py.simulation import Simulation
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "DetectorModel",
+    "DipolePortal",
+    "Estimate",
+    "Flux",
+    "Material",
+    "Sample",
+    "Simulation",
+    "__version__",
+    "combine",
+    "constants",
+    "errors",
+    "geometry",
+    "list_detectors",
+    "list_fluxes",
+    "load_detector",
+    "load_flux",
+    "processes",
+    "read_root",
+    "units",
+]
+
+# Public name -> module that defines it; a name without an entry here is a module itself.
+_HOME = {
+    "DetectorModel": "detector",
+    "DipolePortal": "models",
+    "Estimate": "estimate",
+    "Flux": "flux",
+    "Material": "materials",
+    "Sample": "sample",
+    "Simulation": "simulation",
+    "combine": "sample",
+    "list_detectors": "resources",
+    "list_fluxes": "resources",
+    "load_detector": "resources",
+    "load_flux": "flux",
+    "read_root": "io.root",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOME:
+        value = getattr(importlib.import_module(f"{__name__}.{_HOME[name]}"), name)
+    elif name in __all__:
+        value = importlib.import_module(f"{__name__}.{name}")
+    else:
+        # difflib is not worth loading for a typing error: the module's own text is enough.
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}; see dir({__name__})")
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,92 @@
+"""Errors that say what was wrong, where, with which value, and what to do next.
+
+Every error derives from `SirenError` and from the built-in that fits it, so that both
+``except SirenError`` and ``except ValueError`` work.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class SirenError(Exception):
+    """Base of every error that siren_py raises on purpose."""
+
+    def __str__(self) -> str:
+        # KeyError would show the text in quotes with escapes; an error text is prose.
+        return str(self.args[0]) if self.args else ""
+
+
+class ConfigError(SirenError, ValueError):
+    """An argument or an option has a value that cannot be used."""
+
+
+class UnknownNameError(SirenError, KeyError):
+    """A name (detector, flux, region, nuclide, channel, ...) does not exist."""
+
+
+class MaterialError(SirenError, ValueError):
+    """A material is not well defined (fractions, density, composition)."""
+
+
+class GeometryError(SirenError, ValueError):
+    """A solid, a placement, a volume or a region is not well defined."""
+
+
+class KinematicsError(SirenError, ValueError):
+    """A reaction or a decay is kinematically impossible, or an energy lies below threshold."""
+
+
+class WeightError(SirenError, ArithmeticError):
+    """A weight is NaN, infinite or negative: a fault of a process, never to be hidden."""
+
+
+class FormatError(SirenError, ValueError):
+    """A file cannot be read: it is damaged, incomplete or of another kind."""
+
+
+class OutputError(SirenError, OSError):
+    """A file cannot be written."""
+
+
+class SirenWarning(UserWarning):
+    """Base of the warnings of siren_py."""
+
+
+def nearest_names(name: str, names: Iterable[str], count: int = 3) -> list[str]:
+    """Return up to `count` of `names` that resemble `name`, best first."""
+    known = list(names)
+    folded = {k.casefold(): k for k in known}
+    close = difflib.get_close_matches(name.casefold(), list(folded), n=count, cutoff=0.4)
+    return [folded[c] for c in close]
+
+
+def unknown_name(
+    kind: str, name: object, names: Iterable[str], hint: str = ""
+) -> UnknownNameError:
+    """Build the error for an unknown name, with the nearest valid names.
+
+    Parameters
+    ----------
+    kind
+        What the name stands for, e.g. ``"detector"``.
+    name
+        The name that was asked for.
+    names
+        All valid names.
+    hint
+        A sentence that says what to do next.
+    """
+    known = sorted(names)
+    text = f"There is no {kind} called {str(name)!r}."
+    close = nearest_names(str(name), known)
+    if close:
+        text += f" Did you mean {' or '.join(repr(c) for c in close)}?"
+    if known and len(known) <= 30:
+        text += f" Known: {', '.join(known)}."
+    elif known:
+        text += f" There are {len(known)} known names, from {known[0]} to {known[-1]}."
+    if hint:
+        text += f" {hint}"
+    return UnknownNameError(text)

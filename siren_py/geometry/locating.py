@@ -1,0 +1,87 @@
+"""Which volume and which material a point is in."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from siren_py._numba import kernel
+from siren_py._typing import BoolArray, FloatArray, IntArray
+from siren_py.geometry.arrays import GeometryArrays
+from siren_py.geometry.kernels import EXTERNAL, solid_contains, to_kernel_frame
+
+# For `locate_point` when every solid has a kernel.
+NO_EXTERNAL_INSIDE: BoolArray = np.zeros((0, 0), np.bool_)
+
+
+@kernel
+def locate_point(
+    geometry: GeometryArrays, external_inside: BoolArray, point: int, x: float, y: float, z: float
+) -> tuple[int, int]:
+    """Return the volume and the material at a point, (-1, -1) outside everything.
+
+    `external_inside` (solids, points) says which points are in the solids without kernel; its
+    first dimension is 0 when there are none, and `point` is then unused.
+    """
+    box = geometry.node_box
+    latest = -1
+    node = 0
+    while node < box.shape[0]:
+        if not (
+            box[node, 0] <= x <= box[node, 3]
+            and box[node, 1] <= y <= box[node, 4]
+            and box[node, 2] <= z <= box[node, 5]
+        ):
+            node = geometry.node_link[node, 0]
+            continue
+        row = geometry.node_link[node, 1]
+        node += 1
+        if row <= latest:
+            continue
+        kind = geometry.integer[row, 0]
+        if kind == EXTERNAL:
+            inside = external_inside[geometry.integer[row, 4], point]
+        else:
+            u = x - geometry.real[row, 8]
+            v = y - geometry.real[row, 9]
+            w = z - geometry.real[row, 10]
+            if geometry.integer[row, 1] != 0:
+                u, v, w = to_kernel_frame(geometry.real, row, u, v, w)
+            inside = solid_contains(kind, geometry.real, row, u, v, w)
+        if inside:
+            latest = row
+    if latest < 0:
+        return -1, -1
+    stack = geometry.integer[latest, 3]
+    if stack < 0:
+        return latest, geometry.integer[latest, 2]
+    first = geometry.stack[stack, 0]
+    coordinate = (
+        geometry.stack_axis[stack, 0] * x
+        + geometry.stack_axis[stack, 1] * y
+        + geometry.stack_axis[stack, 2] * z
+        + geometry.stack_axis[stack, 3]
+    )
+    layer = 0
+    above = geometry.stack[stack, 2]
+    while above - layer > 1:
+        middle = (layer + above) // 2
+        if geometry.layer_edge[first + middle] <= coordinate:
+            layer = middle
+        else:
+            above = middle
+    return latest, geometry.layer_material[geometry.stack[stack, 1] + layer]
+
+
+@kernel
+def locate_points(
+    geometry: GeometryArrays,
+    external_inside: BoolArray,
+    points: FloatArray,
+    volume: IntArray,
+    material: IntArray,
+) -> None:
+    """Write volume and material at each of `points` (n, 3)."""
+    for i in range(points.shape[0]):
+        volume[i], material[i] = locate_point(
+            geometry, external_inside, i, points[i, 0], points[i, 1], points[i, 2]
+        )

@@ -1,0 +1,1 @@
+"""How events are drawn: proposals for energy, target, line, vertex and decay point."""

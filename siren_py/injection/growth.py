@@ -1,0 +1,347 @@
+"""Growing the trees: every outgoing particle that has a process is followed, generation by
+generation.
+
+Behind the vertices that the placement fixed, particles are followed as in nature: the distance
+to the next vertex is drawn from the exact sum of decay and interaction probability along the
+line, 1/L + sum_t n_t sigma_t per length, the kind of vertex in proportion. Particles that leave
+all matter without a vertex stay final. This adds no factor to the weight but the ratios that the
+processes themselves report.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from math import inf
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from siren_py._numba import kernel
+from siren_py._typing import FloatArray, IntArray
+from siren_py.constants import HBARC, SPEED_OF_LIGHT
+from siren_py.errors import ConfigError
+from siren_py.geometry.tracing import (
+    External,
+    GeometryArrays,
+    Scratch,
+    make_scratch,
+    trace_line,
+)
+from siren_py.injection.builder import Block, TreeBuilder
+from siren_py.injection.importance import rotations_to
+from siren_py.injection.matter import Matter
+from siren_py.injection.reactions import Reactions
+from siren_py.injection.signal import Choice, ModelLike, draw_choice
+from siren_py.processes.base import FinalState
+from siren_py.tree import FINAL, INTERMEDIATE
+
+if TYPE_CHECKING:
+    from siren_py.detector import DetectorModel
+
+MAX_GENERATIONS = 50
+_ENERGY_RANGE = (1e-6, 1e6)
+
+
+@dataclass
+class _Entry:
+    block: Block
+    position: IntArray
+    pdg: IntArray
+    momentum: FloatArray
+    point: FloatArray
+    time: FloatArray
+    rows: IntArray
+
+
+@dataclass
+class Frontier:
+    """Outgoing particles that may have further vertices."""
+
+    entries: list[_Entry] = field(default_factory=list)
+
+    def add(
+        self,
+        block: Block,
+        position: IntArray,
+        pdg: IntArray,
+        momentum: FloatArray,
+        point: FloatArray,
+        time: FloatArray,
+        rows: IntArray,
+    ) -> None:
+        """Add the particles `position` of a block, with momentum, place, time and event."""
+        if position.size:
+            self.entries.append(_Entry(block, position, pdg, momentum, point, time, rows))
+
+
+@kernel
+def next_vertex(
+    geometry: GeometryArrays,
+    external: External,
+    scratch: Scratch,
+    origins: FloatArray,
+    directions: FloatArray,
+    decay_rate: FloatArray,
+    rate: FloatArray,
+    goal: FloatArray,
+    distance: FloatArray,
+    material: IntArray,
+    volume: IntArray,
+) -> int:
+    """Find where the integrated rate reaches `goal`; distance = inf if it never does.
+
+    `decay_rate` (n,) is 1/L, `rate` (n, M) the interaction rate per material, both [1/cm].
+    """
+    for i in range(origins.shape[0]):
+        n = trace_line(
+            geometry, external, i,
+            origins[i, 0], origins[i, 1], origins[i, 2],
+            directions[i, 0], directions[i, 1], directions[i, 2],
+            0.0, np.inf, scratch,
+        )  # fmt: skip
+        if n < 0:
+            return i
+        left = goal[i]
+        position = 0.0
+        distance[i] = np.inf
+        material[i] = -1
+        volume[i] = -1
+        for s in range(n):
+            gap = (scratch.t_in[s] - position) * decay_rate[i]
+            if gap >= left:
+                break
+            left -= gap
+            position = scratch.t_in[s]
+            here = decay_rate[i] + rate[i, scratch.material[s]]
+            depth = (scratch.t_out[s] - position) * here
+            if depth >= left:
+                distance[i] = position + left / here
+                material[i] = scratch.material[s]
+                volume[i] = scratch.volume[s]
+                left = -1.0
+                break
+            left -= depth
+            position = scratch.t_out[s]
+        if left >= 0.0 and decay_rate[i] > 0.0:
+            distance[i] = position + left / decay_rate[i]
+    return origins.shape[0]
+
+
+@dataclass(frozen=True)
+class _Kind:
+    """Processes of one particle that is followed."""
+
+    mass: float
+    rest_length: float
+    choices: tuple[Choice, ...]
+    reactions: Reactions | None
+
+
+class Growth:
+    """Follows particles behind the first vertices.
+
+    Parameters
+    ----------
+    detector, model, matter
+        Where and with which processes.
+    """
+
+    def __init__(self, detector: DetectorModel, model: ModelLike, matter: Matter) -> None:
+        self._detector, self._matter = detector, matter
+        self._kinds: dict[int, _Kind] = {}
+        followed = {*model.particle_masses, *getattr(model, "followed", ())}
+        for pdg in sorted(followed):
+            decays = list(model.decays(pdg))
+            interactions = list(model.interactions(pdg))
+            if not decays and not interactions:
+                continue
+            width = sum(float(d.width()) for d in decays)
+            choices = tuple(
+                Choice(d, c, -1, float(d.width(c)) / width, 1.0)
+                for d in decays
+                for c in d.channels
+                if d.width(c) > 0.0
+            )
+            reactions = (
+                Reactions.bind(interactions, matter.nuclides, *_ENERGY_RANGE)
+                if interactions
+                else None
+            )
+            mass = float(model.particle_masses.get(pdg, 0.0))
+            if decays and mass <= 0.0:
+                raise ConfigError(
+                    f"Particle {pdg} decays, but the model gives it no mass: add it to "
+                    "`particle_masses`."
+                )
+            self._kinds[pdg] = _Kind(mass, HBARC / width if width > 0.0 else inf, choices, reactions)
+
+    @property
+    def process_names(self) -> list[str]:
+        """Names of the processes that may occur."""
+        names = [c.decay.name for k in self._kinds.values() for c in k.choices]
+        names += [
+            b.interaction.name
+            for k in self._kinds.values()
+            if k.reactions is not None
+            for b in k.reactions.processes
+        ]
+        return names
+
+    def run(
+        self,
+        builder: TreeBuilder,
+        frontier: Frontier,
+        processes: list[str],
+        rng: np.random.Generator,
+    ) -> list[tuple[IntArray, FloatArray]]:
+        """Follow all particles of the frontier until none has a vertex left.
+
+        Returns
+        -------
+        list of (rows, factors)
+            Factors that multiply the weights of events.
+
+        Raises
+        ------
+        ConfigError
+            If a chain does not end within `MAX_GENERATIONS` generations.
+        """
+        factors: list[tuple[IntArray, FloatArray]] = []
+        if not self._kinds:
+            return factors
+        for _ in range(MAX_GENERATIONS):
+            following = Frontier()
+            for entry in frontier.entries:
+                for pdg in np.unique(entry.pdg):
+                    if int(pdg) in self._kinds:
+                        self._follow(
+                            builder, entry, int(pdg), processes, rng, following, factors
+                        )
+            if not following.entries:
+                return factors
+            frontier = following
+        raise ConfigError(
+            f"A chain of decays or interactions did not end within {MAX_GENERATIONS} generations: "
+            "a process of the model produces its own parent."
+        )
+
+    def _follow(
+        self,
+        builder: TreeBuilder,
+        entry: _Entry,
+        pdg: int,
+        processes: list[str],
+        rng: np.random.Generator,
+        following: Frontier,
+        factors: list[tuple[IntArray, FloatArray]],
+    ) -> None:
+        kind = self._kinds[pdg]
+        mine = np.flatnonzero(entry.pdg == pdg)
+        momentum = entry.momentum[mine]
+        p = np.sqrt(np.einsum("ij,ij->i", momentum[:, 1:], momentum[:, 1:]))
+        moving = p > 0.0
+        direction = np.where(
+            moving[:, None], momentum[:, 1:] / np.where(moving, p, 1.0)[:, None], [0.0, 0.0, 1.0]
+        )
+        n = mine.size
+        # A particle at rest decays where it is: its decay length is the smallest there is.
+        length = np.maximum(p / kind.mass * kind.rest_length, 1e-30) if kind.choices else inf
+        decay_rate = np.broadcast_to(1.0 / np.asarray(length), (n,)).copy()
+        rate = np.zeros((n, len(self._matter.materials)))
+        cross_sections = np.zeros((n, 0))
+        if kind.reactions is not None:
+            count = len(kind.reactions)
+            cross_sections = kind.reactions.total(
+                np.tile(np.arange(count), n), np.repeat(momentum[:, 0], count)
+            ).reshape(n, count)
+            rate = cross_sections @ self._matter.density[kind.reactions.nuclide]
+        distance, material, volume = (
+            np.empty(n),
+            np.empty(n, dtype=np.int64),
+            np.empty(n, dtype=np.int64),
+        )
+        origin = entry.point[mine]
+        geometry = self._detector.arrays()
+        external = self._detector.external_intervals(origin, direction)
+        next_vertex(
+            geometry,
+            external,
+            make_scratch(geometry, external),
+            origin,
+            direction,
+            decay_rate,
+            rate,
+            -np.log1p(-rng.random(n)),
+            distance,
+            material,
+            volume,
+        )
+        met = np.flatnonzero(np.isfinite(distance))
+        if not met.size:
+            return
+        speed = np.where(moving, p / momentum[:, 0], 1.0)[met]
+        point = origin[met] + distance[met, None] * direction[met]
+        time = entry.time[mine[met]] + distance[met] / (speed * SPEED_OF_LIGHT)
+        rows = entry.rows[mine[met]]
+        here = np.where(material[met] >= 0, rate[met, material[met]], 0.0)
+        decays = rng.random(met.size) * (decay_rate[met] + here) < decay_rate[met]
+
+        def emit(which: IntArray, name: str, state: FinalState) -> None:
+            """Hang the outgoing particles of one process on the tree."""
+            vertex = builder.add_vertex(
+                rows[which], point[which], time[which], processes.index(name), volume[met[which]]
+            )
+            builder.end_particle(
+                entry.block, entry.position[mine[met[which]]], vertex, INTERMEDIATE
+            )
+            for k in range(state.pdg.shape[1]):
+                there = np.flatnonzero(state.pdg[:, k] != 0)
+                some = which[there]
+                block = builder.add_particle(
+                    rows[some], state.pdg[there, k], state.momenta[there, k], FINAL, vertex[there]
+                )
+                following.add(
+                    block, np.arange(there.size), state.pdg[there, k], state.momenta[there, k],
+                    point[some], time[some], rows[some],
+                )  # fmt: skip
+
+        decaying = np.flatnonzero(decays)
+        picked = draw_choice(kind.choices, decaying.size, rng) if kind.choices else decaying[:0]
+        for c, choice in enumerate(kind.choices):
+            which = decaying[picked == c]
+            if which.size:
+                state = choice.decay.sample(
+                    choice.channel,
+                    momentum[met[which]],
+                    np.zeros((which.size, 3)),
+                    np.full(which.size, pdg, dtype=np.int64),
+                    rng,
+                )
+                emit(which, choice.decay.name, state)
+                factors.append((rows[which], np.asarray(state.weight)))
+        interacting = np.flatnonzero(~decays)
+        if kind.reactions is not None and interacting.size:
+            chosen = met[interacting]
+            shares = (
+                cross_sections[chosen]
+                * self._matter.density[kind.reactions.nuclide][:, material[chosen]].T
+            )
+            cumulative = np.cumsum(shares, axis=1)
+            goal = rng.random(interacting.size)[:, None] * cumulative[:, -1:]
+            reaction = np.minimum((cumulative <= goal).sum(axis=1), len(kind.reactions) - 1)
+            energy = momentum[chosen, 0]
+            for index, process, state in kind.reactions.sample(reaction, energy, rng):
+                which = interacting[index]
+                turned = _turn(state, direction[chosen[index]])
+                emit(which, kind.reactions.processes[process].interaction.name, turned)
+                total = kind.reactions.total(reaction[index], energy[index])
+                factors.append((rows[which], np.asarray(state.weight) / total))
+
+
+def _turn(state: FinalState, direction: FloatArray) -> FinalState:
+    """Turn final states from the +z frame to each event's direction (n, 3)."""
+    rotation = rotations_to(direction)
+    momenta = np.array(state.momenta)
+    momenta[..., 1:] = np.einsum("nij,nkj->nki", rotation, state.momenta[..., 1:])
+    polarization = np.einsum("nij,nkj->nki", rotation, state.polarization)
+    return state._replace(momenta=momenta, polarization=polarization)

@@ -1,0 +1,492 @@
+"""The injector: draws event trees chunk by chunk, each with the factors of its weight.
+
+Everything that does not depend on the chunk is prepared once (reactions, tables, importance);
+a chunk is then a function of (seed, chunk number, size) alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from siren_py._typing import FloatArray, IntArray
+from siren_py.constants import SPEED_OF_LIGHT
+from siren_py.errors import ConfigError, KinematicsError
+from siren_py.flux import FluxLike
+from siren_py.injection.builder import Block, TreeBuilder
+from siren_py.injection.energy import EnergyCells, EnergyReactionProposal, energy_range
+from siren_py.injection.growth import Frontier, Growth
+from siren_py.injection.importance import Importance, rotations_to
+from siren_py.injection.matter import Matter
+from siren_py.injection.placement import AimedPlacement, ForwardPlacement, Placer
+from siren_py.injection.reactions import Reactions
+from siren_py.injection.signal import ModelLike, Signal, draw_choice
+from siren_py.nuclei import nuclide as nuclide_of
+from siren_py.rng import stream
+from siren_py.tree import BEAM, FINAL, INTERMEDIATE, TARGET, Columns, EventTable
+
+if TYPE_CHECKING:
+    from siren_py.detector import DetectorModel
+
+PROPOSALS = ("aimed", "forward")
+
+
+@dataclass
+class _Batch:
+    """Events of one flux and one process that survived placement."""
+
+    flux: int
+    attempt: IntArray
+    energy: FloatArray
+    reaction: IntArray
+    pdg: IntArray
+    momenta: FloatArray
+    slot: IntArray
+    polarization: FloatArray
+    length: FloatArray
+    vertex: FloatArray
+    decay: FloatArray
+    where: dict[str, IntArray]
+    factors: dict[str, FloatArray]
+    invariants: dict[str, FloatArray]
+    process: str
+    part: IntArray
+    target: IntArray
+
+    def __len__(self) -> int:
+        return int(self.attempt.size)
+
+
+class Injector:
+    """Draws weighted event trees.
+
+    Parameters
+    ----------
+    detector, fluxes, model
+        Where, with which beam, and which physics.
+    region
+        Name of the region in which the decay (or the interaction) has to lie.
+    channel
+        Decay channel, or None for all.
+    proposal
+        ``"aimed"`` or ``"forward"``; see `siren_py.injection.placement`.
+
+    Raises
+    ------
+    ConfigError
+        If a flux has no interaction in the model.
+    KinematicsError
+        If a flux lies below every threshold.
+    """
+
+    def __init__(
+        self,
+        detector: DetectorModel,
+        fluxes: Sequence[FluxLike],
+        model: ModelLike,
+        region: str,
+        channel: str | None,
+        proposal: str = "aimed",
+    ) -> None:
+        self.detector, self.fluxes, self.model = detector, list(fluxes), model
+        self.region = region
+        self.signal = Signal.of(model, channel)
+        self.matter = Matter.of(detector)
+        beam = np.asarray(detector.beam.direction, dtype=np.float64)
+        self._beam = beam
+        self._rotation = rotations_to(beam[None, :])[0]
+        self._target_codes = np.array(
+            [nuclide_of(n).pdg for n in self.matter.nuclides], dtype=np.int64
+        )
+        self._target_masses = np.array([nuclide_of(n).mass for n in self.matter.nuclides])
+        self.reactions = [self._reactions_of(flux) for flux in self.fluxes]
+        self.parts = tuple(dict.fromkeys(p for r in self.reactions for p in r.parts))
+        aimed = AimedPlacement(detector, region, self.matter)
+        self.proposal_name = proposal
+        self._placer: Placer = (
+            aimed
+            if proposal == "aimed"
+            else ForwardPlacement(detector, region, self.matter, beam)
+        )
+        self.energy = self._energy_proposal(Importance(aimed, self.matter, beam))
+        self.growth = Growth(detector, model, self.matter)
+        self.processes = self._process_names()
+
+    # ------------------------------------------------------------ preparation
+
+    def _reactions_of(self, flux: FluxLike) -> Reactions:
+        interactions = list(self.model.interactions(int(flux.pdg)))
+        label = getattr(flux, "name", flux.pdg)
+        if not interactions:
+            raise ConfigError(
+                f"The flux {label!r} (pdg {flux.pdg}) has no interaction in the model "
+                f"{self.model!r}: the coupling to this flavour is zero. Give it a coupling (for "
+                "DipolePortal d_e, d_mu or d_tau) or take another flux."
+            )
+        low, high = energy_range(flux)
+        reactions = Reactions.bind(interactions, self.matter.nuclides, low, high)
+        if len(reactions) == 0:
+            thresholds = [
+                i.threshold(r.nuclide, r.part)
+                for i in interactions
+                for r in i.reactions(self.matter.nuclides)
+            ]
+            if not thresholds:
+                raise ConfigError(
+                    f"None of the detector's nuclides ({', '.join(self.matter.nuclides)}) is a "
+                    f"target of {', '.join(i.name for i in interactions)}."
+                )
+            raise KinematicsError(
+                f"The flux {label!r} ends at {high:g} GeV, below the lowest threshold, "
+                f"{min(thresholds):g} GeV, of {', '.join(i.name for i in interactions)} in this "
+                "detector. Lower the mass or take a flux with higher energies."
+            )
+        return reactions
+
+    def _energy_proposal(self, importance: Importance) -> EnergyReactionProposal:
+        cells, rates = [], []
+        for flux, reactions in zip(self.fluxes, self.reactions, strict=True):
+            of_flux = EnergyCells.of(flux, float(reactions.threshold.min()))
+            # The rate of a cell is taken at the middle of its part above threshold.
+            low = np.maximum(of_flux.low[:, None], reactions.threshold[None, :])
+            high = of_flux.high[:, None]
+            open_ = high > low if not of_flux.native else high >= low
+            middle = np.where(open_, 0.5 * (low + high), high)
+            width = of_flux.high - of_flux.low
+            share = np.where(
+                open_, (high - low) / np.where(width > 0.0, width, 1.0)[:, None], 0.0
+            )
+            if of_flux.native:
+                share = open_.astype(np.float64)
+            index = np.broadcast_to(np.arange(len(reactions)), middle.shape)
+            sigma = reactions.total(
+                np.ascontiguousarray(index.ravel()), np.ascontiguousarray(middle.ravel())
+            ).reshape(middle.shape)
+            length = self.signal.typical_length(middle)
+            rate = (
+                of_flux.mass[:, None]
+                * share
+                * sigma
+                * importance(reactions.nuclide[None, :], length)
+            )
+            cells.append(of_flux)
+            rates.append(rate)
+        if not sum(float(r.sum()) for r in rates) > 0.0:
+            raise ConfigError(
+                f"No event is possible: in region {self.region!r} of {self.detector.name!r} the "
+                "expected rate vanishes for every flux and target. The cross section may be zero, "
+                "or the particle decays long before it can reach the region."
+            )
+        return EnergyReactionProposal(self.fluxes, cells, self.reactions, rates)
+
+    def _process_names(self) -> list[str]:
+        names = [b.interaction.name for r in self.reactions for b in r.processes]
+        names += [c.decay.name for choices in self.signal.choices.values() for c in choices]
+        names += self.growth.process_names
+        return list(dict.fromkeys(names))
+
+    def names(self) -> dict[str, Any]:
+        """Lists of names that the integer columns of the events refer to."""
+        codes = {int(c): n for c, n in zip(self._target_codes, self.matter.nuclides, strict=True)}
+        return {
+            "volumes": list(self.detector.volume_names),
+            "materials": list(self.matter.materials),
+            "regions": list(self.detector.region(self.region).leaves),
+            "parts": list(self.parts),
+            "channels": list(self.signal.channels),
+            "processes": self.processes,
+            "targets": {str(code): name for code, name in codes.items()},
+        }
+
+    @property
+    def invariants(self) -> list[str]:
+        """Names of the invariant columns of the processes, known after the first chunk."""
+        return sorted(self._invariant_names)
+
+    _invariant_names: frozenset[str] = frozenset()
+
+    # ------------------------------------------------------------ chunks
+
+    def chunk(self, seed: int, number: int, n: int, first: int) -> EventTable:
+        """Draw one chunk.
+
+        Parameters
+        ----------
+        seed, number
+            Keys of the random streams.
+        n
+            Attempts in this chunk.
+        first
+            Number of the first attempt within the run.
+
+        Returns
+        -------
+        EventTable
+            The events with a weight above zero, in the order of their attempts.
+        """
+        rngs = {
+            purpose: stream(seed, purpose, number)
+            for purpose in ("energy", "scattering", "line", "vertex", "decay", "growth")
+        }
+        batches: list[_Batch] = []
+        for f, attempt, energy, reaction, flux_factor, reaction_factor in self.energy.sample(
+            n, rngs["energy"]
+        ):
+            open_ = np.flatnonzero(energy > self.reactions[f].threshold[reaction])
+            for index, process, state in self.reactions[f].sample(
+                reaction[open_], energy[open_], rngs["scattering"]
+            ):
+                rows = open_[index]
+                factors = {
+                    "factor_flux": flux_factor[rows],
+                    "factor_reaction": reaction_factor[rows],
+                    "factor_interaction": np.asarray(state.weight, dtype=np.float64),
+                }
+                batch = self._place(
+                    f, process, attempt[rows], energy[rows], reaction[rows], state, factors, rngs
+                )
+                if len(batch):
+                    batches.append(batch)
+        return self._assemble(batches, first, rngs)
+
+    def _place(
+        self,
+        f: int,
+        process: int,
+        attempt: IntArray,
+        energy: FloatArray,
+        reaction: IntArray,
+        state: Any,
+        factors: dict[str, FloatArray],
+        rngs: dict[str, np.random.Generator],
+    ) -> _Batch:
+        reactions = self.reactions[f]
+        n = attempt.size
+        momenta = _rotate(state.momenta, self._rotation)
+        polarization = _rotate(state.polarization, self._rotation)
+        rows = np.arange(n)
+        if self.signal.prompt:
+            slot = np.full(n, -1, dtype=np.int64)
+            found = np.ones(n, dtype=np.bool_)
+            direction = np.broadcast_to(self._beam, (n, 3)).copy()
+            length = np.zeros(n)
+            polar = np.zeros((n, 3))
+        else:
+            is_signal = np.isin(state.pdg, self.signal.pdgs)
+            found = is_signal.any(axis=1)
+            slot = is_signal.argmax(axis=1)
+            p = momenta[rows, slot]
+            length = self.signal.decay_length(state.pdg[rows, slot], p)
+            norm = np.sqrt(np.einsum("ij,ij->i", p[:, 1:], p[:, 1:]))
+            moving = norm > 0.0
+            direction = np.where(
+                moving[:, None], p[:, 1:] / np.where(moving, norm, 1.0)[:, None], self._beam
+            )
+            polar = polarization[rows, slot]
+        nuclide = reactions.nuclide[reaction]
+        placement = self._placer.place(direction, length, nuclide, rngs["line"], rngs["vertex"])
+        placed = placement.placed
+        factors = factors | {
+            "factor_line": placement.factor_line,
+            "factor_matter": placement.factor_matter,
+        }
+        product = np.where(found, 1.0, 0.0)
+        for factor in factors.values():
+            product = product * factor
+        # NaN must not be dropped here as if it were zero: it is caught where weights are formed.
+        keep = np.flatnonzero(~(product == 0.0))
+        part_index = np.array([self.parts.index(p) for p in reactions.parts], dtype=np.int64)
+        self._invariant_names = self._invariant_names | frozenset(state.invariants)
+        return _Batch(
+            flux=f,
+            attempt=attempt[keep],
+            energy=energy[keep],
+            reaction=reaction[keep],
+            pdg=state.pdg[keep],
+            momenta=momenta[keep],
+            slot=slot[keep],
+            polarization=polar[keep],
+            length=length[keep],
+            vertex=placed.vertex[keep],
+            decay=placed.decay[keep],
+            where={
+                "volume": placed.volume[keep],
+                "material": placed.material[keep],
+                "decay_volume": placed.decay_volume[keep],
+                "region": placed.leaf[keep],
+            },
+            factors={name: factor[keep] for name, factor in factors.items()},
+            invariants={name: value[keep] for name, value in state.invariants.items()},
+            process=reactions.processes[process].interaction.name,
+            part=part_index[reactions.part[reaction[keep]]],
+            target=nuclide[keep],
+        )
+
+    def _assemble(
+        self, batches: list[_Batch], first: int, rngs: dict[str, np.random.Generator]
+    ) -> EventTable:
+        sizes = [len(b) for b in batches]
+        total = sum(sizes)
+        attempts = np.concatenate([b.attempt for b in batches]) if batches else np.zeros(0, int)
+        # Row of each event in the chunk: events are stored in the order of their attempts.
+        row_of = np.empty(total, dtype=np.int64)
+        row_of[np.argsort(attempts, kind="stable")] = np.arange(total)
+        events = self._empty_columns(total)
+        builder = TreeBuilder(total)
+        start = 0
+        for batch, size in zip(batches, sizes, strict=True):
+            rows = row_of[start : start + size]
+            start += size
+            self._fill(builder, events, batch, rows, first, rngs)
+        return builder.build(events)
+
+    def _empty_columns(self, n: int) -> Columns:
+        columns: Columns = {"event": np.zeros(n, dtype=np.int64)}
+        for name in ("flux", "primary_pdg", "target", "target_part", "channel"):
+            columns[name] = np.full(n, -1, dtype=np.int32)
+        for name in ("volume", "material", "decay_volume", "region"):
+            columns[name] = np.full(n, -1, dtype=np.int32)
+        columns["primary_energy"] = np.zeros(n)
+        columns["decay_length"] = np.zeros(n)
+        for axis in "xyz":
+            columns[f"polarization_{axis}"] = np.zeros(n)
+        for name in self.invariants:
+            columns[name] = np.full(n, np.nan)
+        for name in ("flux", "reaction", "interaction", "line", "matter"):
+            columns[f"factor_{name}"] = np.ones(n)
+        for name in ("branching", "final_state", "combination"):
+            columns[f"factor_{name}"] = np.ones(n)
+        return columns
+
+    def _fill(
+        self,
+        builder: TreeBuilder,
+        events: Columns,
+        batch: _Batch,
+        rows: IntArray,
+        first: int,
+        rngs: dict[str, np.random.Generator],
+    ) -> None:
+        flux = self.fluxes[batch.flux]
+        events["event"][rows] = batch.attempt + first
+        events["flux"][rows] = batch.flux
+        events["primary_pdg"][rows] = int(flux.pdg)
+        events["primary_energy"][rows] = batch.energy
+        events["target"][rows] = self._target_codes[batch.target]
+        events["target_part"][rows] = batch.part
+        events["decay_length"][rows] = batch.length
+        for i, axis in enumerate("xyz"):
+            events[f"polarization_{axis}"][rows] = batch.polarization[:, i]
+        for columns in (batch.where, batch.factors, batch.invariants):
+            for name, value in columns.items():
+                events[name][rows] = value
+        time = batch.vertex @ self._beam / SPEED_OF_LIGHT
+        process = self.processes.index(batch.process)
+        vertex = builder.add_vertex(rows, batch.vertex, time, process, batch.where["volume"])
+        n = len(batch)
+        beam = np.zeros((n, 4))
+        beam[:, 0] = batch.energy
+        beam[:, 1:] = batch.energy[:, None] * self._beam
+        at_rest = np.zeros((n, 4))
+        at_rest[:, 0] = self._target_masses[batch.target]
+        for pdg, momentum, status in (
+            (int(flux.pdg), beam, BEAM),
+            (self._target_codes[batch.target], at_rest, TARGET),
+        ):
+            block = builder.add_particle(rows, pdg, momentum, status, -1)
+            block.columns["end_vertex"][:] = vertex
+        frontier = Frontier()
+        blocks: dict[int, tuple[Block, IntArray]] = {}
+        for k in range(batch.pdg.shape[1]):
+            present = np.flatnonzero(batch.pdg[:, k] != 0)
+            block = builder.add_particle(
+                rows[present], batch.pdg[present, k], batch.momenta[present, k], FINAL,
+                vertex[present],
+            )  # fmt: skip
+            blocks[k] = (block, present)
+            other = present[batch.slot[present] != k]
+            position = np.searchsorted(present, other)
+            frontier.add(
+                block, position, batch.pdg[other, k], batch.momenta[other, k],
+                batch.vertex[other], time[other], rows[other],
+            )  # fmt: skip
+        if not self.signal.prompt:
+            self._decay(builder, events, batch, rows, time, blocks, frontier, rngs["decay"])
+        factor = self.growth.run(builder, frontier, self.processes, rngs["growth"])
+        for event_rows, weight in factor:
+            np.multiply.at(events["factor_final_state"], event_rows, weight)
+
+    def _decay(
+        self,
+        builder: TreeBuilder,
+        events: Columns,
+        batch: _Batch,
+        rows: IntArray,
+        time: FloatArray,
+        blocks: dict[int, tuple[Block, IntArray]],
+        frontier: Frontier,
+        rng: np.random.Generator,
+    ) -> None:
+        """Let the signal particles decay at the points that were drawn for them."""
+        n = len(batch)
+        everyone = np.arange(n)
+        pdg = batch.pdg[everyone, batch.slot]
+        momentum = batch.momenta[everyone, batch.slot]
+        speed = np.sqrt(np.einsum("ij,ij->i", momentum[:, 1:], momentum[:, 1:])) / momentum[:, 0]
+        flight = np.linalg.norm(batch.decay - batch.vertex, axis=1)
+        later = time + flight / (np.where(speed > 0.0, speed, 1.0) * SPEED_OF_LIGHT)
+        for code in map(int, self.signal.pdgs):
+            mine = np.flatnonzero(pdg == code)
+            if not mine.size:
+                continue
+            choices = self.signal.choices[code]
+            picked = draw_choice(choices, mine.size, rng)
+            for c, choice in enumerate(choices):
+                some = mine[picked == c]
+                if not some.size:
+                    continue
+                state = choice.decay.sample(
+                    choice.channel, momentum[some], batch.polarization[some], pdg[some], rng
+                )
+                at = rows[some]
+                events["channel"][at] = choice.number
+                events["factor_branching"][at] = choice.factor
+                events["factor_final_state"][at] *= state.weight
+                vertex = builder.add_vertex(
+                    at,
+                    batch.decay[some],
+                    later[some],
+                    self.processes.index(choice.decay.name),
+                    batch.where["decay_volume"][some],
+                )
+                for k, (block, present) in blocks.items():
+                    ended = some[batch.slot[some] == k]
+                    builder.end_particle(
+                        block,
+                        np.searchsorted(present, ended),
+                        vertex[batch.slot[some] == k],
+                        INTERMEDIATE,
+                    )
+                for k in range(state.pdg.shape[1]):
+                    exists = np.flatnonzero(state.pdg[:, k] != 0)
+                    block = builder.add_particle(
+                        at[exists], state.pdg[exists, k], state.momenta[exists, k], FINAL,
+                        vertex[exists],
+                    )  # fmt: skip
+                    frontier.add(
+                        block, np.arange(exists.size), state.pdg[exists, k],
+                        state.momenta[exists, k], batch.decay[some[exists]], later[some[exists]],
+                        at[exists],
+                    )  # fmt: skip
+
+
+def _rotate(vectors: FloatArray, rotation: FloatArray) -> FloatArray:
+    """Rotate the spatial part of (n, k, 4) momenta or (n, k, 3) vectors."""
+    if np.array_equal(rotation, np.eye(3)):
+        return np.asarray(vectors)
+    result = np.array(vectors)
+    result[..., -3:] = vectors[..., -3:] @ rotation.T
+    return result

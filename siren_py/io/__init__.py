@@ -1,0 +1,1 @@
+"""Files: writers and readers of samples. Units are converted here and nowhere else."""

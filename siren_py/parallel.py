@@ -1,0 +1,51 @@
+"""Work in numbered chunks over several threads, results in order.
+
+The kernels release the global interpreter lock, so threads share the compiled code and the
+tables and cost no start-up. Results do not depend on the number of workers, because a chunk
+depends on its number alone.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TypeVar
+
+from siren_py.errors import ConfigError
+
+_Task = TypeVar("_Task")
+_Result = TypeVar("_Result")
+
+_AHEAD = 2
+"""Chunks kept in flight per worker: enough to keep all busy, few enough to bound memory."""
+
+
+def map_in_order(
+    function: Callable[[_Task], _Result], tasks: Iterable[_Task], workers: int
+) -> Iterator[_Result]:
+    """Apply `function` to the tasks on `workers` threads; yield the results in task order.
+
+    Raises
+    ------
+    ConfigError
+        If `workers` is not a positive integer.
+    """
+    if not isinstance(workers, int) or isinstance(workers, bool) or workers < 1:
+        raise ConfigError(f"The number of workers must be a positive integer; it is {workers!r}.")
+    if workers == 1:
+        yield from map(function, tasks)
+        return
+    queue: deque[Future[_Result]] = deque()
+    with ThreadPoolExecutor(workers, thread_name_prefix="siren_py") as pool:
+        try:
+            for task in tasks:
+                queue.append(pool.submit(function, task))
+                if len(queue) >= _AHEAD * workers:
+                    yield queue.popleft().result()
+            while queue:
+                yield queue.popleft().result()
+        finally:
+            # An error or an interrupt must not wait for chunks that nobody will read.
+            for future in queue:
+                future.cancel()

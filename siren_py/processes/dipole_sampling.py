@@ -1,0 +1,300 @@
+"""Numba kernels that draw Q2 and build the final states of dipole upscattering.
+
+In ln Q2 the cross section is, with W = (G_E^2 + tau G_M^2)/(1 + tau) and
+V = G_E^2 + (m^2 / 2M^2) G_M^2,
+
+d sigma / d ln Q2 = (alpha d^2 / E^2)
+    {W [4 E^2 - 2 m^2 (1 + E/M) - (1 + 2E/M) Q2 - m^4 / Q2] + V (Q2 + m^2)}.
+
+The energy enters through three coefficients only. With W and V replaced by their means over bins
+in ln Q2, the integral between any two points is known in closed form, at every energy, from one
+table per target: there is no grid in energy and nothing to interpolate.
+"""
+
+from __future__ import annotations
+
+from math import cos, exp, expm1, log, pi, sin, sqrt
+from typing import NamedTuple
+
+from siren_py._numba import kernel
+from siren_py._typing import FloatArray, IntArray
+from siren_py.kinematics import outgoing_kernel
+from siren_py.processes.dipole_kernels import (
+    UNIT_CROSS_SECTION,
+    Species,
+    differential_kernel,
+    polarization_kernel,
+    range_kernel,
+    shape_kernel,
+    structure_kernel,
+)
+from siren_py.processes.nucleon import PROTON_KELLY
+
+
+# Columns of a table row, one row per edge: 64 bytes, a cache line.
+_EDGE, _W, _V, _TAIL = 0, 1, 2, 4
+COLUMNS = 8
+
+
+class Tables(NamedTuple):
+    """Tables of r reactions with b equal bins in ln Q2 each."""
+
+    first: FloatArray
+    """(r,) lowest ln Q2."""
+    step: FloatArray
+    """(r,) width of a bin in ln Q2; 0 where nothing is allowed."""
+    rows: FloatArray
+    """(r, b + 1, 8): lower edge of the bin in Q2 [GeV2]; means of W and V in the bin; a blank;
+    integrals over ln Q2 from the edge to the last one, of W, W Q2, W / Q2 and V (Q2 + m^2).
+    They are summed from above, so that the tails of form factors keep their digits."""
+
+
+@kernel
+def _three_points(n: int) -> tuple[float, float]:
+    """Node on [0, 1] and weight of the three-point Gauss-Legendre rule."""
+    if n == 1:
+        return 0.5, 4.0 / 9.0
+    return 0.5 + (n - 1.0) * 0.5 * sqrt(0.6), 5.0 / 18.0
+
+
+@kernel
+def fill_tables(mass: float, species: Species, tables: Tables) -> None:
+    """Fill the rows from `first` and `step`."""
+    bins = tables.rows.shape[1] - 1
+    m2 = mass * mass
+    for i in range(tables.rows.shape[0]):
+        step = tables.step[i]
+        four_m2 = 4.0 * species.mass[i] ** 2
+        high = exp(tables.first[i] + bins * step)
+        tables.rows[i, bins, :] = 0.0
+        tables.rows[i, bins, _EDGE] = high
+        for k in range(bins - 1, -1, -1):
+            low = exp(tables.first[i] + k * step)
+            w = v = 0.0
+            for n in range(3):
+                node, share = _three_points(n)
+                q2 = low * exp(node * step)
+                ge2, gm2 = structure_kernel(q2, species, i)
+                tau = q2 / four_m2
+                w += share * (ge2 + tau * gm2) / (1.0 + tau)
+                v += share * (ge2 + 2.0 * m2 / four_m2 * gm2)
+            row, above = tables.rows[i, k], tables.rows[i, k + 1]
+            row[_EDGE] = low
+            row[_W] = w
+            row[_V] = v
+            row[3] = 0.0
+            row[_TAIL] = above[_TAIL] + w * step
+            row[_TAIL + 1] = above[_TAIL + 1] + w * (high - low)
+            row[_TAIL + 2] = above[_TAIL + 2] + w * (high - low) / (high * low)
+            row[_TAIL + 3] = above[_TAIL + 3] + v * (high - low + m2 * step)
+            high = low
+
+
+@kernel
+def _coefficients(energy: float, mass: float, target_mass: float) -> tuple[float, float, float]:
+    """Coefficients of W, of -W Q2 and of -W / Q2."""
+    m2 = mass * mass
+    ratio = energy / target_mass
+    return 4.0 * energy * energy - 2.0 * m2 * (1.0 + ratio), 1.0 + 2.0 * ratio, m2 * m2
+
+
+@kernel
+def _tail(rows: FloatArray, i: int, k: int, c: tuple[float, float, float]) -> float:
+    """Integral from edge k to the end of the table."""
+    flip = c[0] * rows[i, k, _TAIL] - c[1] * rows[i, k, _TAIL + 1] - c[2] * rows[i, k, _TAIL + 2]
+    return flip + rows[i, k, _TAIL + 3]
+
+
+@kernel
+def _piece(
+    low: float,
+    high: float,
+    span: float,
+    rows: FloatArray,
+    i: int,
+    k: int,
+    c: tuple[float, float, float],
+    m2: float,
+) -> float:
+    """Integral over part of bin k, from Q2 = low to high, span = ln(high / low)."""
+    difference = high - low
+    # The first bracket is proportional to p_T^2: negative outside the kinematic range, where this
+    # serves as the continuation that the tails contain.
+    value = c[0] * span - c[1] * difference - c[2] * difference / (low * high)
+    return rows[i, k, _W] * value + rows[i, k, _V] * (difference + m2 * span)
+
+
+@kernel
+def _bin(q2: float, log_q2: float, i: int, tables: Tables) -> int:
+    """Position of the bin that contains Q2."""
+    rows = tables.rows
+    last = rows.shape[1] - 2
+    k = min(max(int((log_q2 - tables.first[i]) / tables.step[i]), 0), last)
+    if q2 < rows[i, k, _EDGE] and k > 0:
+        return k - 1
+    if q2 >= rows[i, k + 1, _EDGE] and k < last:
+        return k + 1
+    return k
+
+
+@kernel
+def _integral(
+    low: float, top: float, width: float, i: int, tables: Tables,
+    c: tuple[float, float, float], m2: float,
+) -> tuple[int, int, float, float]:
+    """First and last bin of [low, top], integral over it, and tail above `top`."""
+    rows = tables.rows
+    log_low = log(low)
+    first = _bin(low, log_low, i, tables)
+    last = _bin(top, log_low + width, i, tables)
+    edge = rows[i, last + 1, _EDGE]
+    span = tables.first[i] + (last + 1) * tables.step[i] - log_low - width
+    rest = _tail(rows, i, last + 1, c) + _piece(top, edge, span, rows, i, last, c, m2)
+    if first == last:
+        return first, last, _piece(low, top, width, rows, i, first, c, m2), rest
+    edge = rows[i, first + 1, _EDGE]
+    span = tables.first[i] + (first + 1) * tables.step[i] - log_low
+    total = _tail(rows, i, first + 1, c) - rest
+    total += _piece(low, edge, span, rows, i, first, c, m2)
+    return first, last, total, rest
+
+
+@kernel
+def tabulated_total_all(
+    reaction: IntArray,
+    energy: FloatArray,
+    mass: float,
+    species: Species,
+    tables: Tables,
+    out: FloatArray,
+) -> None:
+    """Total cross sections [cm2] from the tables, at d = 1/GeV; 0 below threshold."""
+    for n in range(len(energy)):
+        i = reaction[n]
+        out[n] = 0.0
+        if species.factor[i] <= 0.0 or not energy[n] > species.threshold[i]:
+            continue
+        low, high, width = range_kernel(energy[n], mass, species.mass[i], species.q2_cut[i])
+        if width > 0.0:
+            c = _coefficients(energy[n], mass, species.mass[i])
+            top = min(high, species.q2_cut[i])
+            _, _, total, _ = _integral(low, top, width, i, tables, c, mass * mass)
+            out[n] = UNIT_CROSS_SECTION * total / (energy[n] * energy[n])
+
+
+@kernel
+def density_all(
+    q2: FloatArray,
+    energy: FloatArray,
+    reaction: IntArray,
+    mass: float,
+    species: Species,
+    tables: Tables,
+    out: FloatArray,
+) -> None:
+    """Density [1/GeV2] with which `sample_all` draws Q2, (n,); 0 outside its range."""
+    m2 = mass * mass
+    for n in range(len(q2)):
+        i = reaction[n]
+        out[n] = 0.0
+        low, high, width = range_kernel(energy[n], mass, species.mass[i], species.q2_cut[i])
+        top = min(high, species.q2_cut[i])
+        if width <= 0.0 or species.factor[i] <= 0.0 or not (low <= q2[n] <= top):
+            continue
+        c = _coefficients(energy[n], mass, species.mass[i])
+        _, _, total, _ = _integral(low, top, width, i, tables, c, m2)
+        k = _bin(q2[n], log(q2[n]), i, tables)
+        a, b = max(tables.rows[i, k, _EDGE], low), min(tables.rows[i, k + 1, _EDGE], top)
+        span = log(b / a)
+        out[n] = _piece(a, b, span, tables.rows, i, k, c, m2) / (total * span * q2[n])
+
+
+@kernel
+def sample_all(
+    reaction: IntArray,
+    energy: FloatArray,
+    uniform: FloatArray,
+    mass: float,
+    scale: float,
+    helicity: float,
+    outgoing_pdg: int,
+    species: Species,
+    tables: Tables,
+    pdg: IntArray,
+    momenta: FloatArray,
+    polarization: FloatArray,
+    weight: FloatArray,
+    q2_out: FloatArray,
+) -> int:
+    """Draw final states from (n, 2) uniform numbers; `scale` is d^2 [1/GeV2].
+
+    A bin is drawn in proportion to its integral, ln Q2 uniformly inside it. Returns the position
+    of the first event without phase space, or -1.
+    """
+    m2 = mass * mass
+    rows = tables.rows
+    for n in range(len(energy)):
+        i = reaction[n]
+        e_in = energy[n]
+        target_mass = species.mass[i]
+        low, high, width = range_kernel(e_in, mass, target_mass, species.q2_cut[i])
+        if width <= 0.0 or species.factor[i] <= 0.0:
+            return n
+        top = min(high, species.q2_cut[i])
+        c = _coefficients(e_in, mass, target_mass)
+        first, last, total, rest = _integral(low, top, width, i, tables, c, m2)
+        goal = rest + uniform[n, 0] * total
+        k, end = first, last + 1
+        while end - k > 1:
+            middle = (k + end) // 2
+            if _tail(rows, i, middle, c) >= goal:
+                k = middle
+            else:
+                end = middle
+        a, b = max(rows[i, k, _EDGE], low), min(rows[i, k + 1, _EDGE], top)
+        span = tables.step[i] if (a > low and b < top) else log(b / a)
+        inside = _piece(a, b, span, rows, i, k, c, m2)
+        beyond = rest if k == last else _tail(rows, i, k + 1, c)
+        down = min(max((goal - beyond) / inside, 0.0), 1.0) * span
+
+        q2 = b * exp(-down)
+        above = low * expm1(span - down) if a == low else q2 - low
+        below = -high * expm1(-down) if b == high else high - q2
+        ge2, gm2 = structure_kernel(q2, species, i)
+        sigma = differential_kernel(q2, above, below, e_in, mass, target_mass, ge2, gm2)
+        weight[n] = scale * sigma * q2 * span * total / inside
+        q2_out[n] = q2
+
+        _, p_t, p_z = outgoing_kernel(q2, above, below, e_in, mass, target_mass)
+        # The energy follows from the momentum: mass shell exact to rounding.
+        p2 = p_t * p_t + p_z * p_z
+        e_out = sqrt(m2 + p2)
+        phi = 2.0 * pi * uniform[n, 1]
+        cos_phi, sin_phi = cos(phi), sin(phi)
+        pdg[n, 0] = outgoing_pdg
+        pdg[n, 1] = species.pdg[i]
+        momenta[n, 0, 0] = e_out
+        momenta[n, 0, 1] = p_t * cos_phi
+        momenta[n, 0, 2] = p_t * sin_phi
+        momenta[n, 0, 3] = p_z
+        momenta[n, 1, 0] = target_mass + q2 / (2.0 * target_mass)
+        momenta[n, 1, 1] = -p_t * cos_phi
+        momenta[n, 1, 2] = -p_t * sin_phi
+        momenta[n, 1, 3] = q2 / (2.0 * target_mass) + (m2 + q2) / (2.0 * e_in)
+
+        # The common factor of the form factors cancels in the polarisation; it may be 0.
+        if species.code[i] < PROTON_KELLY:
+            ge2, gm2 = shape_kernel(q2, species, i)
+        s_theta, s_long = polarization_kernel(
+            q2, e_in, mass, target_mass, e_out, p_t, p_z, ge2, gm2
+        )
+        p = sqrt(p2)
+        sine, cosine = p_t / p, p_z / p
+        across = helicity * (s_long * sine + s_theta * cosine)
+        polarization[n, 0, 0] = across * cos_phi
+        polarization[n, 0, 1] = across * sin_phi
+        polarization[n, 0, 2] = helicity * (s_long * cosine - s_theta * sine)
+        polarization[n, 1, 0] = 0.0
+        polarization[n, 1, 1] = 0.0
+        polarization[n, 1, 2] = 0.0
+    return -1

@@ -1,0 +1,355 @@
+"""Sample: the weighted events that a run returns, with everything needed to use them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from siren_py._typing import BoolArray, FloatArray, IntArray, PathLike
+from siren_py.errors import ConfigError, unknown_name
+from siren_py.estimate import Estimate
+from siren_py.report import Explanation, Summary, explain_event, summarise
+from siren_py.selection import Cut, CutFlow, CutFunction, as_cut, cut_flow, evaluate_cut
+from siren_py.store import TableStore
+from siren_py.tree import BEAM, FINAL, EventTable, concatenate, offsets_of
+from siren_py.weighting import Sums, exposure_by_flux, product_of_factors
+
+if TYPE_CHECKING:
+    import awkward as ak
+
+KEYS = {
+    "material": "materials",
+    "volume": "volumes",
+    "region": "regions",
+    "target": "targets",
+    "target_part": "parts",
+    "channel": "channels",
+    "flux": "fluxes",
+}
+"""What `Sample.by` can group by, and the list of names that belongs to it."""
+
+
+class Sample:
+    """Weighted events of one run, or of several combined.
+
+    A sample is made by `siren_py.Simulation.run` or `siren_py.read_root`. Its events are held
+    in tables of one chunk each, those beyond 256 MB on disk; all sums run over the tables, so
+    memory does not grow with the number of events.
+
+    Parameters
+    ----------
+    store
+        Event tables.
+    n_attempts
+        Number of attempts N, those without an event included.
+    names
+        Lists of names that integer columns refer to: ``materials``, ``volumes``, ``regions``,
+        ``parts``, ``channels``, ``processes``, ``targets`` (a mapping of PDG code to name) and
+        ``fluxes`` (a list of descriptions).
+    provenance
+        Configuration, seed, versions: what is written into every output.
+    """
+
+    def __init__(
+        self,
+        store: TableStore,
+        n_attempts: int,
+        names: Mapping[str, Any],
+        provenance: Mapping[str, Any],
+    ) -> None:
+        if n_attempts < 1:
+            raise ConfigError(f"A sample needs at least one attempt; it has {n_attempts}.")
+        self._store = store
+        self.n_attempts = int(n_attempts)
+        self._names = dict(names)
+        self.provenance = dict(provenance)
+
+    # ---------------------------------------------------------------- size and access
+
+    def __len__(self) -> int:
+        return self._store.n_events
+
+    def __repr__(self) -> str:
+        expected = self.expected()
+        return (
+            f"<Sample: {len(self)} events from {self.n_attempts} attempts, "
+            f"{expected.value:.4g} +- {expected.error:.2g} expected per POT>"
+        )
+
+    @property
+    def n_events(self) -> int:
+        """Number of events with a weight above zero."""
+        return len(self)
+
+    def tables(self) -> Iterator[EventTable]:
+        """Iterate over the event tables, one chunk at a time."""
+        yield from self._store
+
+    def portions(self) -> Iterator[Sample]:
+        """Iterate over samples of one chunk each, with the same number of attempts N."""
+        for table in self._store:
+            yield self._with_table(table)
+
+    def _with_table(self, table: EventTable) -> Sample:
+        store = TableStore()
+        store.append(table)
+        return Sample(store, self.n_attempts, self._names, self.provenance)
+
+    def table(self) -> EventTable:
+        """Return all events in one table (loads everything into memory)."""
+        if len(self._store) == 0:
+            raise ConfigError("The sample holds no table, not even an empty one.")
+        return concatenate(list(self._store))
+
+    @property
+    def columns(self) -> list[str]:
+        """Names of the event columns."""
+        return ["weight", *self._store[0].events]
+
+    def __getitem__(self, name: str) -> npt.NDArray[np.generic]:
+        """Return the event column `name`, shape (n,)."""
+        if name == "weight":
+            return self.weights
+        if name not in self._store[0].events:
+            raise unknown_name("event column", name, self.columns)
+        return np.concatenate([t.events[name] for t in self._store])
+
+    @property
+    def weights(self) -> FloatArray:
+        """Expected number of events per proton on target of each event, shape (n,)."""
+        return np.concatenate([product_of_factors(t) for t in self._store]) / self.n_attempts
+
+    def weights_at(self, pot: float | Mapping[str, float]) -> FloatArray:
+        """Return the weights times the exposure of each event's flux, shape (n,)."""
+        exposure = exposure_by_flux(pot, self._names["fluxes"])
+        return np.concatenate([self._table_weights(t, exposure) for t in self._store])
+
+    def _table_weights(self, table: EventTable, exposure: FloatArray) -> FloatArray:
+        return product_of_factors(table) * (exposure[table.events["flux"]] / self.n_attempts)
+
+    def names(self, key: str) -> npt.NDArray[np.object_]:
+        """Return the name of each event's `key`, e.g. ``names("material")``, shape (n,)."""
+        labels = self._labels(key)
+        index = np.concatenate([self._category(key, t) for t in self._store])
+        return np.asarray(labels, dtype=object)[index]
+
+    def _labels(self, key: str) -> list[str]:
+        if key not in KEYS:
+            raise unknown_name("grouping", key, KEYS)
+        names = self._names[KEYS[key]]
+        if key == "target":
+            return list(names.values())
+        if key == "flux":
+            return [str(f["name"]) for f in names]
+        # One more for "none": index -1 points at the end of the list.
+        return [*map(str, names), "none"]
+
+    def _category(self, key: str, table: EventTable) -> IntArray:
+        column = table.events[key].astype(np.int64)
+        if key == "target":
+            codes = np.array([int(c) for c in self._names["targets"]], dtype=np.int64)
+            order = np.argsort(codes)
+            return np.asarray(order[np.searchsorted(codes[order], column)], np.int64)
+        if key == "flux":
+            return column
+        return np.where(column < 0, len(self._names[KEYS[key]]), column)
+
+    # ---------------------------------------------------------------- physics
+
+    def momenta(self, pdg: int | None) -> FloatArray:
+        """Return a four-momentum per event, shape (n, 4) as E, px, py, pz [GeV].
+
+        Parameters
+        ----------
+        pdg
+            PDG code of a final particle: the first one with this code, NaN where there is none;
+            None for the beam particle.
+        """
+        return np.concatenate([_momenta(t, pdg) for t in self._store])
+
+    def vertices(self, number: int = 0) -> FloatArray:
+        """Return x, y, z [cm] and time [ns] of vertex `number`, shape (n, 4); NaN if none."""
+        return np.concatenate([vertex_of(t, number) for t in self._store])
+
+    def to_awkward(self) -> ak.Array:
+        """Return the events as an awkward array of records with jagged particles and vertices."""
+        import awkward as ak
+
+        table = self.table()
+        fields: dict[str, Any] = {"weight": self.weights, **table.events}
+        fields["vertices"] = ak.unflatten(ak.zip(dict(table.vertices)), table.vertex_counts)
+        fields["particles"] = ak.unflatten(ak.zip(dict(table.particles)), table.particle_counts)
+        return ak.zip(fields, depth_limit=1)
+
+    @property
+    def events(self) -> ak.Array:
+        """The events as an awkward array; see `to_awkward`."""
+        return self.to_awkward()
+
+    @property
+    def particles(self) -> ak.Array:
+        """The jagged particles as an awkward array of records."""
+        return self.to_awkward()["particles"]
+
+    # ---------------------------------------------------------------- sums
+
+    def expected(
+        self, pot: float | Mapping[str, float] = 1.0, cut: Cut | CutFunction | None = None
+    ) -> Estimate:
+        """Expected number of events and its statistical error.
+
+        Parameters
+        ----------
+        pot
+            Protons on target; a mapping gives them per beam mode, ``{"fhc": ..., "rhc": ...}``.
+        cut
+            Cut (or several joined by ``&``) that the events must pass.
+
+        Returns
+        -------
+        Estimate
+            (value, error), the error from the spread of the weights over all attempts.
+
+        Raises
+        ------
+        ConfigError
+            If the exposure or the cut cannot be used.
+        WeightError
+            If a weight is NaN, infinite or negative.
+        """
+        exposure = exposure_by_flux(pot, self._names["fluxes"])
+        sums = Sums()
+        chosen = None if cut is None else as_cut(cut)
+        for table in self._store:
+            weights = self._table_weights(table, exposure)
+            if chosen is not None:
+                weights = weights[evaluate_cut(chosen, self._with_table(table))]
+            sums.add(weights)
+        return sums.estimate(self.n_attempts)
+
+    @property
+    def effective_size(self) -> float:
+        """Number of events of equal weight with the same relative error: (sum w)^2 / sum w^2."""
+        sums = Sums()
+        for table in self._store:
+            sums.add(product_of_factors(table))
+        return sums.effective_size
+
+    def by(self, key: str, pot: float | Mapping[str, float] = 1.0) -> dict[str, Estimate]:
+        """Expected number of events by category.
+
+        Parameters
+        ----------
+        key
+            ``"material"``, ``"volume"`` (of the first vertex), ``"region"``, ``"target"``,
+            ``"target_part"``, ``"channel"`` or ``"flux"``.
+        pot
+            Protons on target, or a mapping by beam mode.
+
+        Returns
+        -------
+        dict of str to Estimate
+            Categories with events only, the largest first; the values add up to `expected`.
+        """
+        labels = self._labels(key)
+        exposure = exposure_by_flux(pot, self._names["fluxes"])
+        sums = Sums(len(labels))
+        for table in self._store:
+            sums.add(self._table_weights(table, exposure), self._category(key, table))
+        found = [i for i in range(len(labels)) if sums.count[i]]
+        found.sort(key=lambda i: -sums.weight[i])
+        return {labels[i]: sums.estimate(self.n_attempts, i) for i in found}
+
+    def select(self, cut: Cut | CutFunction) -> Sample:
+        """Return the events that pass the cut; the number of attempts stays, so weights hold."""
+        chosen = as_cut(cut)
+        store = self._store.map(lambda t: t.take(evaluate_cut(chosen, self._with_table(t))))
+        provenance = dict(self.provenance)
+        provenance["cuts"] = [*provenance.get("cuts", []), chosen.name]
+        return Sample(store, self.n_attempts, self._names, provenance)
+
+    def cut_flow(
+        self, cuts: Iterable[Cut | CutFunction], pot: float | Mapping[str, float] = 1.0
+    ) -> CutFlow:
+        """Apply cuts in order and count what is left after each; see `siren_py.selection`."""
+        return cut_flow(self, cuts, pot)
+
+    # ---------------------------------------------------------------- words
+
+    def summary(self, pot: float | Mapping[str, float] = 1.0) -> Summary:
+        """Return expected events, errors and where they come from; prints as a table."""
+        return summarise(self, pot)
+
+    def explain(self, number: int) -> Explanation:
+        """Return every factor of the weight of event `number` (0 to n - 1); prints as a table.
+
+        Raises
+        ------
+        ConfigError
+            If there is no such event.
+        """
+        if not -len(self) <= number < len(self):
+            raise ConfigError(
+                f"There is no event {number}: the sample holds {len(self)} events, 0 to "
+                f"{len(self) - 1}."
+            )
+        number %= len(self)
+        for table, length in zip(self._store, self._store.lengths, strict=True):
+            if number < length:
+                return explain_event(self, table.take(np.array([number], dtype=np.int64)))
+            number -= length
+        raise AssertionError("the lengths of the tables add up to the length of the sample")
+
+    # ---------------------------------------------------------------- files
+
+    def to_root(self, path: PathLike, *, overwrite: bool = True) -> None:
+        """Write the sample to a ROOT file that `siren_py.read_root` reads back without loss.
+
+        Parameters
+        ----------
+        path
+            File to write. It appears under this name only when it is complete.
+        overwrite
+            Replace an existing file; with False an existing file is an error.
+
+        Raises
+        ------
+        OutputError
+            If the file cannot be written.
+        """
+        from siren_py.io.root import write_root
+
+        write_root(self, path, overwrite=overwrite)
+
+    @property
+    def lookup(self) -> dict[str, Any]:
+        """Lists of names that the integer columns refer to."""
+        return dict(self._names)
+
+
+def _momenta(table: EventTable, pdg: int | None) -> FloatArray:
+    particles = table.particles
+    if pdg is None:
+        wanted: BoolArray = particles["status"] == BEAM
+    else:
+        wanted = (particles["pdg"] == pdg) & (particles["status"] == FINAL)
+    rows = np.flatnonzero(wanted)
+    event = np.repeat(np.arange(len(table)), table.particle_counts)[rows]
+    # Assigned in reverse, so that the first of several particles of an event stays.
+    momenta = np.full((len(table), 4), np.nan)
+    for i, name in enumerate(("energy", "px", "py", "pz")):
+        momenta[event[::-1], i] = particles[name][rows[::-1]]
+    return momenta
+
+
+def vertex_of(table: EventTable, number: int) -> FloatArray:
+    """Return x, y, z [cm] and time [ns] of vertex `number` of each event, NaN where none."""
+    points = np.full((len(table), 4), np.nan)
+    has = table.vertex_counts > number
+    rows = offsets_of(table.vertex_counts)[:-1][has] + number
+    for i, name in enumerate(("x", "y", "z", "time")):
+        points[has, i] = table.vertices[name][rows]
+    return points

@@ -1,0 +1,255 @@
+"""Simulation: the front door. Detector, flux and model in, weighted events out."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from siren_py.errors import ConfigError, unknown_name
+from siren_py.flux import FluxLike, parse_flux
+from siren_py.injection.injector import PROPOSALS, Injector
+from siren_py.injection.signal import ModelLike, check_model
+from siren_py.parallel import map_in_order
+from siren_py.progress import ProgressLike, progress_bar
+from siren_py.resources import detector_provenance, load_detector
+from siren_py.sample import Sample
+from siren_py.store import TableStore
+
+if TYPE_CHECKING:
+    from siren_py.detector import DetectorModel
+
+CHUNK_SIZE = 16384
+"""Attempts per chunk: large enough for array work, small enough to spread over workers."""
+
+UNITS = {
+    "energy": "GeV",
+    "length": "cm",
+    "time": "ns",
+    "weight": "expected events per proton on target",
+}
+
+FluxSpec = str | FluxLike
+FluxSpecs = FluxSpec | Sequence[FluxSpec]
+
+
+class Simulation:
+    """Simulate upscattering and decay in a detector.
+
+    Parameters
+    ----------
+    detector
+        A `DetectorModel`, or the name or path of a detector script.
+    flux
+        A flux, its name (``"t2k-nd280:fhc:numu"``), or several of either; each keeps its own
+        weights.
+    model
+        Masses, couplings and processes, e.g. `siren_py.DipolePortal`.
+    decay
+        Final state, e.g. ``"nu e+ e-"``: its branching ratio is in the weight, the lifetime is
+        that of all open channels. None: all channels in their proportions.
+    region
+        Name of the region in which the decay has to lie; may be left out if the detector has
+        only one.
+    proposal
+        How events are placed: ``"aimed"`` (lines through the region; efficient) or
+        ``"forward"`` (line of sight first; an independent check). Rates do not depend on it.
+
+    Raises
+    ------
+    UnknownNameError
+        If a detector, flux, region, decay or proposal does not exist.
+    ConfigError, KinematicsError
+        If the parts cannot work together, e.g. because the flux lies below threshold.
+
+    Examples
+    --------
+    >>> import siren_py as sp
+    >>> detector = sp.load_detector("nd280")
+    >>> flux = sp.load_flux("t2k-nd280", mode="fhc", flavor="numu")
+    >>> model = sp.DipolePortal(mass=0.1, d_mu=3.87e-7)
+    >>> sim = sp.Simulation(detector, flux, model, decay="nu e+ e-", region="tpc")
+    >>> sample = sim.run(1000, seed=1)
+    >>> 0.0 < sample.expected(pot=12.34e20).value
+    True
+    """
+
+    def __init__(
+        self,
+        detector: DetectorModel | str,
+        flux: FluxSpecs,
+        model: ModelLike,
+        *,
+        decay: str | None = None,
+        region: str | None = None,
+        proposal: str = "aimed",
+    ) -> None:
+        self.detector = load_detector(detector) if isinstance(detector, str) else detector
+        self.fluxes = _fluxes(flux)
+        self.model = check_model(model)
+        self.region = self._region(region)
+        if proposal not in PROPOSALS:
+            raise unknown_name("proposal", proposal, PROPOSALS)
+        self._proposal = proposal
+        self._decay = decay
+        # Preparing takes a fraction of a second and finds every misfit before the run starts.
+        self.injector: Injector = Injector(
+            self.detector, self.fluxes, self.model, self.region, decay, proposal
+        )
+        channels = self.injector.signal.channels
+        self.decay = decay if decay is None else channels[0]
+
+    def _region(self, region: str | None) -> str:
+        known = self.detector.regions
+        if region is None:
+            if len(known) == 1:
+                return next(iter(known))
+            raise ConfigError(
+                f"Say in which region of {self.detector.name!r} events count: region= one of "
+                f"{', '.join(known) or '(the detector has no regions; add one)'}."
+            )
+        self.detector.region(region)
+        return region
+
+    def __repr__(self) -> str:
+        fluxes = ", ".join(str(f["name"]) for f in self._flux_descriptions)
+        return (
+            f"Simulation({self.detector.name!r}, {fluxes}, {self.model!r}, decay={self.decay!r}, "
+            f"region={self.region!r})"
+        )
+
+    @cached_property
+    def _flux_descriptions(self) -> list[dict[str, Any]]:
+        return [describe_flux(f) for f in self.fluxes]
+
+    @property
+    def configuration(self) -> dict[str, Any]:
+        """Everything that determines the events, but for seed and number; plain data."""
+        return {
+            "detector": detector_provenance(self.detector),
+            "beam": {"direction": list(self.detector.beam.direction)},
+            "fluxes": self._flux_descriptions,
+            "model": self.model.to_dict(),
+            "decay": self.decay,
+            "region": self.region,
+            "proposal": self._proposal,
+            "chunk_size": CHUNK_SIZE,
+        }
+
+    def run(
+        self,
+        n: int,
+        *,
+        seed: int | None = None,
+        workers: int = 1,
+        progress: ProgressLike = None,
+    ) -> Sample:
+        """Make `n` attempts and return the weighted events.
+
+        Parameters
+        ----------
+        n
+            Number of attempts.
+        seed
+            Seed, a non-negative integer; drawn by chance (and recorded) if None.
+        workers
+            Number of threads. The events are the same, bit for bit, for any number.
+        progress
+            None or True: a bar if the error stream is a terminal; False: silence; or a
+            function that is called with (done, total) attempts.
+
+        Returns
+        -------
+        Sample
+            Events with weights in expected events per proton on target.
+
+        Raises
+        ------
+        ConfigError
+            If `n`, `seed` or `workers` is out of range.
+        WeightError
+            If a process gives a weight that is NaN, infinite or negative.
+        """
+        if not isinstance(n, (int, np.integer)) or isinstance(n, bool) or n < 1:
+            raise ConfigError(f"The number of attempts must be a positive integer; it is {n!r}.")
+        if seed is None:
+            seed = int(np.random.SeedSequence().generate_state(1)[0])
+        count = int(n)
+        chunks = range((count + CHUNK_SIZE - 1) // CHUNK_SIZE)
+
+        def size(number: int) -> int:
+            return min(CHUNK_SIZE, count - number * CHUNK_SIZE)
+
+        store = TableStore()
+        done = 0
+        with progress_bar(count, f"{self.detector.name} {self.region}", progress) as report:
+            tables = map_in_order(
+                lambda k: self.injector.chunk(seed, k, size(k), k * CHUNK_SIZE), chunks, workers
+            )
+            for number, table in enumerate(tables):
+                store.append(table)
+                done += size(number)
+                report(done, count)
+        return Sample(store, count, self.names, self._provenance(seed, count))
+
+    @property
+    def names(self) -> dict[str, Any]:
+        """Lists of names that the integer columns of the events refer to."""
+        return {**self.injector.names(), "fluxes": self._flux_descriptions}
+
+    def _provenance(self, seed: int, n: int) -> dict[str, Any]:
+        from siren_py import __version__
+
+        return {
+            "siren_py": __version__,
+            "configuration": self.configuration,
+            "seed": int(seed),
+            "n_attempts": n,
+            "units": UNITS,
+            "normalisation": "weight = expected events per proton on target; multiply by POT",
+            "invariants": self.injector.invariants,
+            "python": platform.python_version(),
+            "numpy": np.__version__,
+            "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        }
+
+
+def describe_flux(flux: FluxLike) -> dict[str, Any]:
+    """Return name, mode, pdg and integral of a flux, and what it says of itself."""
+    own = flux.to_dict() if hasattr(flux, "to_dict") else {}
+    description = {
+        "name": str(getattr(flux, "name", "") or f"pdg {flux.pdg}"),
+        "mode": getattr(flux, "mode", None),
+        "pdg": int(flux.pdg),
+        "integral": float(flux.integral),
+    }
+    return {**own, **description}
+
+
+def _fluxes(flux: FluxSpecs) -> list[FluxLike]:
+    items: list[Any] = [flux] if isinstance(flux, str | FluxLike) else list(flux)
+    found: list[FluxLike] = []
+    for item in items:
+        if isinstance(item, str):
+            found.extend(parse_flux(item))
+        elif isinstance(item, FluxLike):
+            found.append(item)
+        else:
+            raise ConfigError(
+                f"A flux needs `pdg`, `integral`, `density(energy)` and `sample(n, rng=)`; "
+                f"got {item!r}. Use siren_py.load_flux or siren_py.Flux.from_histogram."
+            )
+    if not found:
+        raise ConfigError("Give at least one flux, e.g. 't2k-nd280:fhc:numu'.")
+    names = [describe_flux(f)["name"] for f in found]
+    for name in names:
+        if names.count(name) > 1:
+            raise ConfigError(
+                f"Two fluxes are called {name!r}; their events could not be told apart. Give "
+                "each its own name."
+            )
+    return found

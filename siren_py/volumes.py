@@ -1,0 +1,123 @@
+"""What a detector consists of and what tracing returns: volumes, the beam, segments."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from siren_py._typing import FloatArray, IntArray
+from siren_py.geometry.layers import LayerStack
+from siren_py.geometry.placement import Placement
+from siren_py.geometry.solids import Solid
+
+if TYPE_CHECKING:
+    from siren_py.materials import Material
+
+
+@dataclass(frozen=True)
+class Beam:
+    """The beam in the detector frame.
+
+    Attributes
+    ----------
+    direction
+        Unit vector along which the neutrinos fly.
+    distance
+        From the source to the origin of the detector frame along the beam [cm], or None for a
+        parallel beam.
+    description
+        Where the numbers come from.
+    """
+
+    direction: tuple[float, float, float] = (0.0, 0.0, 1.0)
+    distance: float | None = None
+    description: str = ""
+
+
+@dataclass(frozen=True, eq=False)
+class Volume:
+    """A placed solid filled with a material, or a placed stack of layers.
+
+    Attributes
+    ----------
+    name, solid
+        Name and shape.
+    material
+        Its material; None for a stack, whose layers have their own.
+    placement
+        Position and rotation in the detector frame.
+    stack
+        The stack, or None.
+    index
+        Order of addition; of the volumes at a point the one with the largest index counts.
+    """
+
+    name: str
+    solid: Solid = field(repr=False)
+    material: Material | None
+    placement: Placement = field(repr=False)
+    index: int
+    stack: LayerStack | None = field(default=None, repr=False)
+
+    @property
+    def at(self) -> FloatArray:
+        """Position of its origin in the detector frame, (3,) [cm]."""
+        return self.placement.position
+
+    @property
+    def rotation(self) -> FloatArray | None:
+        """Rotation matrix (3, 3), or None."""
+        return self.placement.matrix if self.placement.is_rotated else None
+
+    @property
+    def materials(self) -> tuple[Material, ...]:
+        """Material of each layer (one if it is no stack)."""
+        if self.stack is not None:
+            return self.stack.materials
+        return () if self.material is None else (self.material,)
+
+
+@dataclass(frozen=True)
+class Segments:
+    """Segments of many lines, jagged over lines; what lies between them is vacuum.
+
+    Attributes
+    ----------
+    offsets
+        (n + 1,) int64: line i owns the entries offsets[i] to offsets[i + 1].
+    t_in, t_out
+        Ends of the segments along the lines [cm], ascending and disjoint per line.
+    volume, material
+        Indices into `volume_names` and `material_names`.
+    density
+        Density of each segment [g/cm3].
+    """
+
+    offsets: IntArray
+    t_in: FloatArray
+    t_out: FloatArray
+    volume: IntArray
+    material: IntArray
+    density: FloatArray
+    volume_names: tuple[str, ...] = field(repr=False)
+    material_names: tuple[str, ...] = field(repr=False)
+
+    @property
+    def length(self) -> FloatArray:
+        """Length of each segment [cm]."""
+        return self.t_out - self.t_in
+
+    @property
+    def line(self) -> IntArray:
+        """Index of the line of each segment."""
+        return np.repeat(np.arange(len(self)), np.diff(self.offsets))
+
+    def column_depth(self) -> FloatArray:
+        """Return density times length summed per line, (n,) [g/cm2]."""
+        depth = np.bincount(self.line, self.density * self.length, minlength=len(self))
+        return depth.astype(np.float64)
+
+    def __len__(self) -> int:
+        return len(self.offsets) - 1

@@ -1,0 +1,156 @@
+"""Weights: the expected number of events per proton on target, kept factor by factor.
+
+With N attempts, an event's weight is
+
+    w = (physical density) / (N x generation density) = product of its factors / N,
+
+where both densities are taken in the same variables. Each factor is the ratio for one step of
+the event, so that the product can be read and checked; nothing is cancelled between steps.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from siren_py._typing import BoolArray, FloatArray
+from siren_py.errors import ConfigError, WeightError, unknown_name
+from siren_py.estimate import Estimate
+from siren_py.tree import EventTable
+
+FACTORS: Mapping[str, tuple[str, str]] = {
+    "factor_flux": (
+        "1/(cm2 POT)",
+        "flux at the primary's energy over the density that the energy was drawn from",
+    ),
+    "factor_reaction": ("1", "1 / probability with which this target and part was drawn"),
+    "factor_interaction": (
+        "cm2",
+        "differential cross section over the density of the final state; its mean is the total",
+    ),
+    "factor_line": ("cm2", "1 / density of lines per area across their direction"),
+    "factor_matter": (
+        "1/cm2",
+        "targets per area on the line, each with the chance that the particle made there "
+        "survives to the region and decays in it",
+    ),
+    "factor_branching": ("1", "branching ratio of the decay channel over its drawn probability"),
+    "factor_final_state": ("1", "density of the decays' final states over the drawn density"),
+    "factor_combination": ("1", "share of this sample's proposal among the combined samples"),
+}
+"""Unit and meaning of the factors, in the order in which they are multiplied."""
+
+
+def product_of_factors(table: EventTable) -> FloatArray:
+    """Multiply the factors of each event: the weight of a run with a single attempt, shape (n,).
+
+    Raises
+    ------
+    WeightError
+        If a factor is NaN, infinite or negative; the text names event and factor.
+    """
+    product = np.ones(len(table))
+    for name in FACTORS:
+        factor = table.events[name]
+        if not (np.isfinite(factor) & (factor >= 0.0)).all():
+            bad = int(np.flatnonzero(~(np.isfinite(factor) & (factor >= 0.0)))[0])
+            raise WeightError(
+                f"The factor {name!r} of event {int(table.events['event'][bad])} is "
+                f"{factor[bad]!r}. A weight must be finite and not negative; the process that "
+                "made this event is at fault. Look at the event's other columns, e.g. its target "
+                "and energy, and test that process alone."
+            )
+        product *= factor
+    return product
+
+
+def exposure_by_flux(
+    pot: float | Mapping[str, float], fluxes: list[dict[str, object]]
+) -> FloatArray:
+    """Return the protons on target that belong to each flux, shape (number of fluxes,).
+
+    Parameters
+    ----------
+    pot
+        One number for all, or a number per beam mode (``{"fhc": 1.2e21, "rhc": 6e20}``) or per
+        flux name.
+    fluxes
+        Descriptions of the fluxes with their ``name`` and ``mode``.
+
+    Raises
+    ------
+    ConfigError
+        If an exposure is negative or not finite, or if a flux has none.
+    UnknownNameError
+        If a key is neither a beam mode nor a flux name of the sample.
+    """
+    if not isinstance(pot, Mapping):
+        values = np.full(len(fluxes), float(pot))
+    else:
+        known = {str(f["mode"]) for f in fluxes if f.get("mode")} | {str(f["name"]) for f in fluxes}
+        for key in pot:
+            if key not in known:
+                raise unknown_name("beam mode or flux", key, known)
+        values = np.empty(len(fluxes))
+        for i, flux in enumerate(fluxes):
+            keys = [k for k in (str(flux["name"]), str(flux.get("mode"))) if k in pot]
+            if not keys:
+                raise ConfigError(
+                    f"No exposure is given for the flux {flux['name']!r} (mode {flux.get('mode')!r})."
+                    f" Give one under either name, e.g. pot={{{str(flux.get('mode'))!r}: 1e21}}."
+                )
+            values[i] = float(pot[keys[0]])
+    if not (np.isfinite(values) & (values >= 0.0)).all():
+        raise ConfigError(f"Protons on target must be finite and not negative; got {pot!r}.")
+    return values
+
+
+class Sums:
+    """Running sums of weights, in total or per category, over the tables of a sample.
+
+    Parameters
+    ----------
+    n_categories
+        Number of categories; 1 for a plain sum.
+    """
+
+    def __init__(self, n_categories: int = 1) -> None:
+        self.weight = np.zeros(n_categories)
+        self.square = np.zeros(n_categories)
+        self.count = np.zeros(n_categories, dtype=np.int64)
+
+    def add(self, weights: FloatArray, category: np.ndarray | None = None) -> None:
+        """Add the weights, each to its category (all to the first if none is given)."""
+        size = self.weight.size
+        if category is None:
+            self.weight[0] += weights.sum()
+            self.square[0] += np.square(weights).sum()
+            self.count[0] += weights.size
+            return
+        self.weight += np.bincount(category, weights, minlength=size)
+        self.square += np.bincount(category, np.square(weights), minlength=size)
+        self.count += np.bincount(category, minlength=size)
+
+    def estimate(self, n_attempts: int, category: int = 0) -> Estimate:
+        """Return the sum and its statistical error, attempts without an event included.
+
+        The sum is N times the mean of N independent attempts, so its variance is
+        N/(N-1) [sum w^2 - (sum w)^2/N].
+        """
+        value, square = float(self.weight[category]), float(self.square[category])
+        if n_attempts < 2:
+            return Estimate(value, value)
+        variance = (square - value * value / n_attempts) * n_attempts / (n_attempts - 1)
+        return Estimate(value, float(np.sqrt(max(variance, 0.0))))
+
+    @property
+    def effective_size(self) -> float:
+        """(sum w)^2 / sum w^2 over all categories: events of equal weight worth the same."""
+        square = float(self.square.sum())
+        return float(self.weight.sum()) ** 2 / square if square > 0.0 else 0.0
+
+
+def masked(values: FloatArray, mask: BoolArray | None) -> FloatArray:
+    """Return `values` with what is not selected set to zero."""
+    return values if mask is None else np.where(mask, values, 0.0)
