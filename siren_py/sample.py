@@ -14,11 +14,13 @@ from siren_py.estimate import Estimate
 from siren_py.report import Explanation, Summary, explain_event, summarise
 from siren_py.selection import Cut, CutFlow, CutFunction, as_cut, cut_flow, evaluate_cut
 from siren_py.store import TableStore
-from siren_py.tree import BEAM, FINAL, EventTable, concatenate, offsets_of
+from siren_py.tree import BEAM, FINAL, EventTable, concatenate, vertex_of
 from siren_py.weighting import Sums, exposure_by_flux, product_of_factors
 
 if TYPE_CHECKING:
     import awkward as ak
+
+    from siren_py.injection.injector import Injector
 
 KEYS = {
     "material": "materials",
@@ -51,6 +53,8 @@ class Sample:
         ``fluxes`` (a list of descriptions).
     provenance
         Configuration, seed, versions: what is written into every output.
+    injector
+        What made the events, where that is known: for densities in combinations.
     """
 
     def __init__(
@@ -59,6 +63,7 @@ class Sample:
         n_attempts: int,
         names: Mapping[str, Any],
         provenance: Mapping[str, Any],
+        injector: Injector | None = None,
     ) -> None:
         if n_attempts < 1:
             raise ConfigError(f"A sample needs at least one attempt; it has {n_attempts}.")
@@ -66,6 +71,7 @@ class Sample:
         self.n_attempts = int(n_attempts)
         self._names = dict(names)
         self.provenance = dict(provenance)
+        self.injector = injector
 
     # ---------------------------------------------------------------- size and access
 
@@ -96,7 +102,7 @@ class Sample:
     def _with_table(self, table: EventTable) -> Sample:
         store = TableStore()
         store.append(table)
-        return Sample(store, self.n_attempts, self._names, self.provenance)
+        return Sample(store, self.n_attempts, self._names, self.provenance, self.injector)
 
     def table(self) -> EventTable:
         """Return all events in one table (loads everything into memory)."""
@@ -269,7 +275,7 @@ class Sample:
         store = self._store.map(lambda t: t.take(evaluate_cut(chosen, self._with_table(t))))
         provenance = dict(self.provenance)
         provenance["cuts"] = [*provenance.get("cuts", []), chosen.name]
-        return Sample(store, self.n_attempts, self._names, provenance)
+        return Sample(store, self.n_attempts, self._names, provenance, self.injector)
 
     def cut_flow(
         self, cuts: Iterable[Cut | CutFunction], pot: float | Mapping[str, float] = 1.0
@@ -343,13 +349,3 @@ def _momenta(table: EventTable, pdg: int | None) -> FloatArray:
     for i, name in enumerate(("energy", "px", "py", "pz")):
         momenta[event[::-1], i] = particles[name][rows[::-1]]
     return momenta
-
-
-def vertex_of(table: EventTable, number: int) -> FloatArray:
-    """Return x, y, z [cm] and time [ns] of vertex `number` of each event, NaN where none."""
-    points = np.full((len(table), 4), np.nan)
-    has = table.vertex_counts > number
-    rows = offsets_of(table.vertex_counts)[:-1][has] + number
-    for i, name in enumerate(("x", "y", "z", "time")):
-        points[has, i] = table.vertices[name][rows]
-    return points

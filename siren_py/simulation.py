@@ -12,7 +12,7 @@ import numpy as np
 
 from siren_py.errors import ConfigError, unknown_name
 from siren_py.flux import FluxLike, parse_flux
-from siren_py.injection.injector import PROPOSALS, Injector
+from siren_py.injection.injector import PROPOSALS, Injector, describe
 from siren_py.injection.signal import ModelLike, check_model
 from siren_py.parallel import map_in_order
 from siren_py.progress import ProgressLike, progress_bar
@@ -194,7 +194,7 @@ class Simulation:
                 store.append(table)
                 done += size(number)
                 report(done, count)
-        return Sample(store, count, self.names, self._provenance(seed, count))
+        return Sample(store, count, self.names, self._provenance(seed, count), self.injector)
 
     @property
     def names(self) -> dict[str, Any]:
@@ -222,7 +222,7 @@ def describe_flux(flux: FluxLike) -> dict[str, Any]:
     """Return name, mode, pdg and integral of a flux, and what it says of itself."""
     own = flux.to_dict() if hasattr(flux, "to_dict") else {}
     description = {
-        "name": str(getattr(flux, "name", "") or f"pdg {flux.pdg}"),
+        "name": describe(flux),
         "mode": getattr(flux, "mode", None),
         "pdg": int(flux.pdg),
         "integral": float(flux.integral),

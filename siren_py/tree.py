@@ -21,7 +21,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from siren_py._typing import BoolArray, IntArray
+from siren_py._typing import BoolArray, FloatArray, IntArray
 from siren_py.errors import ConfigError, FormatError
 
 Column = npt.NDArray[np.generic]
@@ -161,3 +161,13 @@ def concatenate(tables: Sequence[EventTable]) -> EventTable:
     first = tables[0].arrays()
     joined = {key: np.concatenate([t.arrays()[key] for t in tables]) for key in first}
     return EventTable.from_arrays(joined)
+
+
+def vertex_of(table: EventTable, number: int) -> FloatArray:
+    """Return x, y, z [cm] and time [ns] of vertex `number` of each event, NaN where none."""
+    points = np.full((len(table), 4), np.nan)
+    has = table.vertex_counts > number
+    rows = offsets_of(table.vertex_counts)[:-1][has] + number
+    for i, name in enumerate(("x", "y", "z", "time")):
+        points[has, i] = table.vertices[name][rows]
+    return points

@@ -432,7 +432,7 @@ def trace_lines(
             material[used + k] = scratch.material[k]
         used += n
         offsets[i + 1] = used
-    return origins.shape[0]
+    return int(origins.shape[0])
 
 
 @kernel

@@ -26,12 +26,25 @@ from siren_py.injection.reactions import Reactions
 from siren_py.injection.signal import ModelLike, Signal, draw_choice
 from siren_py.nuclei import nuclide as nuclide_of
 from siren_py.rng import stream
-from siren_py.tree import BEAM, FINAL, INTERMEDIATE, TARGET, Columns, EventTable
+from siren_py.tree import (
+    BEAM,
+    FINAL,
+    INTERMEDIATE,
+    TARGET,
+    Columns,
+    EventTable,
+    vertex_of,
+)
 
 if TYPE_CHECKING:
     from siren_py.detector import DetectorModel
 
 PROPOSALS = ("aimed", "forward")
+
+
+def describe(flux: FluxLike) -> str:
+    """Return the name of a flux, or its PDG code if it has none."""
+    return str(getattr(flux, "name", "") or f"pdg {flux.pdg}")
 
 
 @dataclass
@@ -207,6 +220,50 @@ class Injector:
         return sorted(self._invariant_names)
 
     _invariant_names: frozenset[str] = frozenset()
+
+    # ------------------------------------------------------------ densities
+
+    def density(self, table: EventTable, source: Injector) -> FloatArray:
+        """Generation density of this injector at events that `source` made, shape (n,).
+
+        Factors that every injector of the same model shares (final states, azimuth, the number
+        density at the vertex, exp(-s/L)/L) are left out.
+
+        Raises
+        ------
+        ConfigError
+            If this injector does not use the aimed proposal.
+        """
+        if not isinstance(self._placer, AimedPlacement):
+            raise ConfigError(
+                "Only samples of the proposal 'aimed' can be combined with other configurations."
+            )
+        events = table.events
+        labels = [describe(f) for f in source.fluxes]
+        flux = np.array([self._flux_number(name) for name in labels])[events["flux"]]
+        part = np.array([self.parts.index(p) for p in source.parts])[events["target_part"]]
+        order = np.argsort(self._target_codes)
+        nuclide = order[np.searchsorted(self._target_codes[order], events["target"])]
+        energy = np.asarray(events["primary_energy"], dtype=np.float64)
+        reaction = np.full(len(table), -1, dtype=np.int64)
+        for f, reactions in enumerate(self.reactions):
+            own_parts = np.array([self.parts.index(p) for p in reactions.parts])
+            for r in range(len(reactions)):
+                hit = (flux == f) & (nuclide == reactions.nuclide[r])
+                reaction[hit & (part == own_parts[reactions.part[r]])] = r
+        ended = np.flatnonzero(table.particles["end_vertex"] == 1)
+        momentum = np.stack([table.particles[k][ended] for k in ("px", "py", "pz")], axis=1)
+        direction = momentum / np.linalg.norm(momentum, axis=1, keepdims=True)
+        vertex, decay = vertex_of(table, 0)[:, :3], vertex_of(table, 1)[:, :3]
+        lines = self._placer.line_density(
+            vertex, direction, np.asarray(events["decay_length"], np.float64), nuclide
+        )
+        inside = self.detector.region(self.region).contains(decay)
+        return self.energy.density(flux, energy, reaction) * lines * inside
+
+    def _flux_number(self, name: str) -> int:
+        names = [describe(f) for f in self.fluxes]
+        return names.index(name) if name in names else -1
 
     # ------------------------------------------------------------ chunks
 

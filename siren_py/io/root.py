@@ -19,9 +19,9 @@ import numpy as np
 from siren_py._typing import PathLike
 from siren_py.errors import FormatError
 from siren_py.io.files import complete_file
-from siren_py.sample import Sample, vertex_of
+from siren_py.sample import Sample
 from siren_py.store import TableStore
-from siren_py.tree import PARTICLE_COLUMNS, VERTEX_COLUMNS, EventTable
+from siren_py.tree import PARTICLE_COLUMNS, VERTEX_COLUMNS, EventTable, vertex_of
 from siren_py.weighting import FACTORS, product_of_factors
 
 if TYPE_CHECKING:

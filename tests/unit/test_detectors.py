@@ -6,6 +6,7 @@ from itertools import combinations
 
 import numpy as np
 import pytest
+
 from siren_py import material_library
 from siren_py.detector import DetectorModel
 from siren_py.geometry import Box
@@ -81,7 +82,7 @@ def test_later_volumes_lie_wholly_inside_the_ones_they_displace(name: str) -> No
             share = float(overlap / np.prod(hi2 - lo2))
             assert min(share, abs(share - 1.0)) < 1e-9, (earlier.name, later.name, share)
             continue
-        points = later.placement.to_global(later.solid.sample(500, rng))
+        points = later.placement.to_detector(later.solid.sample(500, rng))
         inside = earlier.solid.contains(earlier.placement.to_local(points))
         assert inside.all() or not inside.any(), (earlier.name, later.name)
 

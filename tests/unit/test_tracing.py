@@ -171,7 +171,13 @@ def test_clipped_trace_is_the_clip_of_the_trace(seed, a, b):
 def test_placement_of_everything_moves_the_trace_with_it():
     rng = np.random.default_rng(5)
     shift, turn = rng.normal(size=3) * 10, Rotation.random(rng=rng)
-    solids = [Box(9, 8, 7), Cylinder(3, 6, 1, "x"), Sphere(2, 1), RegularPrism(6, 2, 4), Ellipsoid()]
+    solids = [
+        Box(9, 8, 7),
+        Cylinder(3, 6, 1, "x"),
+        Sphere(2, 1),
+        RegularPrism(6, 2, 4),
+        Ellipsoid(),
+    ]
     plain, moved = DetectorModel("plain"), DetectorModel("moved")
     for i, solid in enumerate(solids):
         at, own = rng.normal(size=3), Rotation.random(rng=rng)
@@ -255,7 +261,9 @@ def test_small_buffers_are_reported_and_not_overrun():
         guard = np.full(getattr(full, name).shape, 12345.0)
         scratch = full._replace(**{name: guard[:size]})
         codes = [
-            tracing.trace_line(geometry, external, i, *origins[i], *directions[i], -INF, INF, scratch)
+            tracing.trace_line(
+                geometry, external, i, *origins[i], *directions[i], -INF, INF, scratch
+            )
             for i in range(50)
         ]
         assert tracing.OVERFLOW in codes

@@ -1,0 +1,277 @@
+"""Numba kernels of the decays N -> nu gamma and N -> nu l+ l-: exact, and without rejection."""
+
+from __future__ import annotations
+
+from math import acosh, cos, cosh, exp, pi, sin, sqrt
+
+from siren_py._numba import kernel
+from siren_py._typing import FloatArray
+from siren_py.kinematics import basis_kernel, boost_kernel
+
+
+@kernel
+def linear_cosine_kernel(a: float, u: float) -> float:
+    """Cosine c with the density (1 - a c)/2 from a uniform number, |a| <= 1; stable at a = 0."""
+    root = sqrt(max(1.0 - a * (4.0 * u - 2.0 - a), 0.0))
+    return min(max((4.0 * u - 2.0 - a) / (1.0 + root), -1.0), 1.0)
+
+
+@kernel
+def even_cosine_kernel(a: float, b: float, u: float) -> float:
+    """Cosine c with a density proportional to a + b c^2 >= 0: the root of a cubic, by Newton."""
+    v = 2.0 * u - 1.0
+    goal = v * (a + b / 3.0)
+    low, high = (0.0, 1.0) if v >= 0.0 else (-1.0, 0.0)
+    c = v
+    for _ in range(60):
+        value = c * (a + b * c * c / 3.0) - goal
+        if value > 0.0:
+            high = c
+        else:
+            low = c
+        slope = a + b * c * c
+        step = value / slope if slope > 0.0 else 0.0
+        new = c - step
+        if not (low <= new <= high) or slope <= 0.0:
+            new = 0.5 * (low + high)
+        if abs(new - c) < 1e-15:
+            return new
+        c = new
+    return c
+
+
+@kernel
+def cosine_modulated_kernel(k: float, u: float) -> float:
+    """Angle phi in [0, 2 pi) with a density proportional to 1 + k cos(phi), |k| <= 1.
+
+    Solves phi + k sin(phi) = 2 pi u, a Kepler equation, by Newton's method inside a bracket.
+    """
+    mirrored = u > 0.5
+    goal = 2.0 * pi * (1.0 - u if mirrored else u)
+    low, high = 0.0, pi
+    phi = min(max(goal - k * sin(goal), 0.0), pi)
+    for _ in range(60):
+        value = phi + k * sin(phi) - goal
+        if value > 0.0:
+            high = phi
+        else:
+            low = phi
+        slope = 1.0 + k * cos(phi)
+        new = phi - value / slope if slope > 0.0 else -1.0
+        if not (low <= new <= high):
+            new = 0.5 * (low + high)
+        done = abs(new - phi) < 1e-15 * pi
+        phi = new
+        if done:
+            break
+    return 2.0 * pi - phi if mirrored else phi
+
+
+# ---------------------------------------------------------------------------- mass of the pair
+
+
+@kernel
+def rapidity_density_kernel(eta: float, ratio2: float) -> float:
+    """Density of N -> nu l+ l- in eta, up to a constant.
+
+    eta is the rapidity of a lepton in the rest frame of the pair: x = q^2/m^2 = a^2 cosh^2(eta),
+    a = 2 m_l/m. With it (1-x)^2 (2+x)/x (1 + a^2/2x) sqrt(1 - a^2/x) dx becomes
+    (1-x)^2 (2+x)(3 - beta^2) beta^2 d eta, beta = tanh(eta): smooth from end to end.
+    """
+    e = exp(-2.0 * eta)
+    beta = (1.0 - e) / (1.0 + e)
+    beta2 = beta * beta
+    x = ratio2 / (1.0 - beta2) if eta < 1.0 else ratio2 * (1.0 + e) * (1.0 + e) / (4.0 * e)
+    rest = max(1.0 - x, 0.0)
+    return rest * rest * (2.0 + x) * (3.0 - beta2) * beta2
+
+
+@kernel
+def _gauss(low: float, high: float, ratio2: float) -> float:
+    """Integral of the density by the four-point Gauss-Legendre rule."""
+    half = 0.5 * (high - low)
+    middle = 0.5 * (high + low)
+    inner, outer = 0.3399810435848563 * half, 0.8611363115940526 * half
+    total = 0.6521451548625461 * (
+        rapidity_density_kernel(middle - inner, ratio2)
+        + rapidity_density_kernel(middle + inner, ratio2)
+    )
+    total += 0.3478548451374538 * (
+        rapidity_density_kernel(middle - outer, ratio2)
+        + rapidity_density_kernel(middle + outer, ratio2)
+    )
+    return half * total
+
+
+@kernel
+def fill_pair_table(ratio: float, top: float, table: FloatArray) -> None:
+    """Integral of the density from 0 to equidistant nodes up to eta = `top`, into `table`."""
+    cells = len(table) - 1
+    table[0] = 0.0
+    for k in range(cells):
+        table[k + 1] = table[k] + _gauss(k * top / cells, (k + 1) * top / cells, ratio * ratio)
+
+
+@kernel
+def sample_rapidity_kernel(u: float, ratio2: float, top: float, table: FloatArray) -> float:
+    """Draw eta: the cell from the table, then Newton's method on the exact integral inside."""
+    cells = len(table) - 1
+    goal = u * table[cells]
+    k, end = 0, cells
+    while end - k > 1:
+        middle = (k + end) // 2
+        if table[middle] <= goal:
+            k = middle
+        else:
+            end = middle
+    start = k * top / cells
+    low, high = start, (k + 1) * top / cells
+    goal -= table[k]
+    # In the first cell the density rises as eta^2, elsewhere it is nearly flat.
+    share = goal / (table[k + 1] - table[k])
+    eta = start + (high - start) * (share ** (1.0 / 3.0) if k == 0 else share)
+    width = high - start
+    for _ in range(60):
+        value = _gauss(start, eta, ratio2) - goal
+        if value > 0.0:
+            high = eta
+        else:
+            low = eta
+        slope = rapidity_density_kernel(eta, ratio2)
+        new = eta - value / slope if slope > 0.0 else low - 1.0
+        if not (low <= new <= high):
+            new = 0.5 * (low + high)
+        # Newton converges quadratically: after a step of 1e-7 widths the error is 1e-14.
+        done = abs(new - eta) < 1e-7 * width
+        eta = new
+        if done:
+            break
+    return min(eta, top)
+
+
+# ---------------------------------------------------------------------------- final states
+
+
+@kernel
+def _store(
+    out: FloatArray, n: int, slot: int, mass: float,
+    e: float, x: float, y: float, z: float, gx: float, gy: float, gz: float,
+) -> None:
+    """Boost to the laboratory; the energy follows from the momentum: mass shell to rounding."""
+    _, x, y, z = boost_kernel(e, x, y, z, gx, gy, gz)
+    out[n, slot, 0] = sqrt(mass * mass + x * x + y * y + z * z)
+    out[n, slot, 1] = x
+    out[n, slot, 2] = y
+    out[n, slot, 3] = z
+
+
+@kernel
+def _axes(
+    sx: float, sy: float, sz: float
+) -> tuple[
+    float,
+    tuple[float, float, float],
+    tuple[float, float, float],
+    tuple[float, float, float],
+]:
+    """Degree of polarisation, and right-handed axes (a, b, spin); the z axis if unpolarised."""
+    degree = sqrt(sx * sx + sy * sy + sz * sz)
+    if degree > 0.0:
+        s = (sx / degree, sy / degree, sz / degree)
+    else:
+        s = (0.0, 0.0, 1.0)
+    a, b = basis_kernel(s[0], s[1], s[2])
+    return min(degree, 1.0), a, b, s
+
+
+@kernel
+def sample_photons(
+    momentum: FloatArray, spin: FloatArray, uniform: FloatArray, mass: float, out: FloatArray
+) -> None:
+    """Fill `out` (n, 2, 4) with (nu, gamma); the photon follows 1 - spin.k."""
+    half = 0.5 * mass
+    for n in range(len(momentum)):
+        degree, a, b, s = _axes(spin[n, 0], spin[n, 1], spin[n, 2])
+        c = linear_cosine_kernel(degree, uniform[n, 0])
+        sine = sqrt((1.0 - c) * (1.0 + c))
+        phi = 2.0 * pi * uniform[n, 1]
+        ca, cb = sine * cos(phi), sine * sin(phi)
+        x = half * (ca * a[0] + cb * b[0] + c * s[0])
+        y = half * (ca * a[1] + cb * b[1] + c * s[1])
+        z = half * (ca * a[2] + cb * b[2] + c * s[2])
+        gx, gy, gz = momentum[n, 1] / mass, momentum[n, 2] / mass, momentum[n, 3] / mass
+        _store(out, n, 0, 0.0, half, -x, -y, -z, gx, gy, gz)
+        _store(out, n, 1, 0.0, half, x, y, z, gx, gy, gz)
+
+
+@kernel
+def sample_pairs(
+    momentum: FloatArray,
+    spin: FloatArray,
+    uniform: FloatArray,
+    mass: float,
+    lepton_mass: float,
+    table: FloatArray,
+    out: FloatArray,
+    x_out: FloatArray,
+) -> None:
+    """Fill `out` (n, 3, 4) with (nu, l+, l-) from (n, 5) uniform numbers, `x_out` with q^2/m^2.
+
+    The density of `siren_py.processes.dipole_decay.pair_density` is unfolded variable by
+    variable: x from its integral over the angles; then cos(theta) from 1 - A cos(theta),
+    A = S (2 - x)/(2 + x); then cos(theta*) from the density integrated over phi*, which is even
+    and quadratic; then phi*, whose density is 1 + k cos(phi*).
+    """
+    ratio = 2.0 * lepton_mass / mass
+    ratio2 = ratio * ratio
+    top = acosh(1.0 / ratio)
+    for n in range(len(momentum)):
+        eta = sample_rapidity_kernel(uniform[n, 0], ratio2, top, table)
+        cosh_eta = cosh(eta)
+        x = min(ratio2 * cosh_eta * cosh_eta, 1.0)
+        x_out[n] = x
+        beta2 = 1.0 - 1.0 / (cosh_eta * cosh_eta)
+
+        degree, a, b, s = _axes(spin[n, 0], spin[n, 1], spin[n, 2])
+        c = linear_cosine_kernel(degree * (2.0 - x) / (2.0 + x), uniform[n, 1])
+        sine = sqrt((1.0 - c) * (1.0 + c))
+        transverse = 1.0 - degree * c
+        longitudinal = x * (1.0 + degree * c)
+        flat = transverse * (2.0 - beta2) + longitudinal
+        bend = beta2 * (transverse - longitudinal)
+        c_star = even_cosine_kernel(flat, bend, uniform[n, 2])
+        s_star = sqrt((1.0 - c_star) * (1.0 + c_star))
+        root_x = sqrt(x)
+        tilt = 2.0 * degree * root_x * beta2 * sine * s_star * c_star
+        level = flat + bend * c_star * c_star
+        k = min(max(tilt / level, -1.0), 1.0) if level > 0.0 else 0.0
+        phi_star = cosine_modulated_kernel(k, uniform[n, 3])
+
+        # Axes: q along the pair, t the direction in which theta grows, w = q x t.
+        phi = 2.0 * pi * uniform[n, 4]
+        cp, sp = cos(phi), sin(phi)
+        rx, ry, rz = cp * a[0] + sp * b[0], cp * a[1] + sp * b[1], cp * a[2] + sp * b[2]
+        qx, qy, qz = sine * rx + c * s[0], sine * ry + c * s[1], sine * rz + c * s[2]
+        tx, ty, tz = c * rx - sine * s[0], c * ry - sine * s[1], c * rz - sine * s[2]
+        wx, wy, wz = cp * b[0] - sp * a[0], cp * b[1] - sp * a[1], cp * b[2] - sp * a[2]
+
+        # The l- in the frame of the pair, then boosted along q to the rest frame of N.
+        e_star = 0.5 * mass * root_x
+        p_star = e_star * sqrt(beta2)
+        boost = 0.5 * (1.0 - x) / root_x
+        gamma = 0.5 * (1.0 + x) / root_x
+        across = p_star * s_star
+        ta, wa = across * cos(phi_star), across * sin(phi_star)
+        along, shift = gamma * p_star * c_star, boost * e_star
+        e_mean, e_difference = gamma * e_star, boost * p_star * c_star
+        gx, gy, gz = momentum[n, 1] / mass, momentum[n, 2] / mass, momentum[n, 3] / mass
+        q_nu = 0.5 * mass * (1.0 - x)
+        _store(out, n, 0, 0.0, q_nu, -q_nu * qx, -q_nu * qy, -q_nu * qz, gx, gy, gz)
+        for slot in range(1, 3):
+            sign = -1.0 if slot == 1 else 1.0
+            f, g, h = shift + sign * along, sign * ta, sign * wa
+            _store(
+                out, n, slot, lepton_mass, e_mean + sign * e_difference,
+                f * qx + g * tx + h * wx, f * qy + g * ty + h * wy, f * qz + g * tz + h * wz,
+                gx, gy, gz,
+            )
