@@ -22,6 +22,7 @@ from siren_py.geometry.arrays import (
 from siren_py.geometry.layers import LayerStack
 from siren_py.geometry.placement import Placement, RotationLike, vector3
 from siren_py.geometry.solids import Solid, lines, points3
+from siren_py.geometry.visible import VisibleVolumes
 from siren_py.masses import MassModel, PublishedMass
 from siren_py.regions import Region, contained
 from siren_py.volumes import Beam, Segments, Volume
@@ -53,7 +54,7 @@ class DetectorModel(MassModel):
         self._materials: dict[str, Material] = {}
         self._published: list[PublishedMass] = []
         self._arrays: GeometryArrays | None = None
-        self._visible: dict[int, Any] = {}
+        self._visible: VisibleVolumes | None = None
 
     # ------------------------------------------------------------------ building
 
@@ -127,7 +128,7 @@ class DetectorModel(MassModel):
                 )
         self._volumes[name] = volume
         self._arrays = None
-        self._visible.clear()
+        self._visible = None
         return volume
 
     def add_region(

@@ -184,9 +184,7 @@ def rotate_from_z(vectors: ArrayLike, directions: ArrayLike) -> FloatArray:
         np.asarray(vectors, dtype=np.float64), np.asarray(directions, dtype=np.float64)
     )
     out = np.empty((v.size // 3, 3))
-    _rotate_all(
-        np.ascontiguousarray(v).reshape(-1, 3), np.ascontiguousarray(n).reshape(-1, 3), out
-    )
+    _rotate_all(np.ascontiguousarray(v).reshape(-1, 3), np.ascontiguousarray(n).reshape(-1, 3), out)
     return out.reshape(v.shape)
 
 
@@ -258,4 +256,3 @@ def two_body_momentum(mass: float, m1: float, m2: float) -> float:
 def threshold_energy(mass: float, target_mass: float) -> float:
     """Least energy [GeV] of a massless particle that turns into `mass` on a target at rest."""
     return float(threshold_kernel(float(mass), float(target_mass)))
-

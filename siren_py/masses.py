@@ -13,7 +13,7 @@ from siren_py._typing import FloatArray
 from siren_py.errors import GeometryError, unknown_name
 from siren_py.estimate import Estimate
 from siren_py.geometry.arrays import GeometryArrays, PlacedSolid
-from siren_py.geometry.visible import VisibleVolume, visible_volume
+from siren_py.geometry.visible import VisibleVolume, VisibleVolumes
 
 if TYPE_CHECKING:
     from siren_py.materials import Material
@@ -65,7 +65,7 @@ class MassModel:
 
     name: str
     _published: list[PublishedMass]
-    _visible: dict[int, VisibleVolume]
+    _visible: VisibleVolumes | None
 
     if TYPE_CHECKING:
 
@@ -85,9 +85,9 @@ class MassModel:
 
     def visible(self, index: int) -> VisibleVolume:
         """Return the visible volume [cm3] of a volume, by material; kept until `add`."""
-        if index not in self._visible:
-            self._visible[index] = visible_volume(self.placed(), index)
-        return self._visible[index]
+        if self._visible is None:
+            self._visible = VisibleVolumes(self.placed())
+        return self._visible.of(index)
 
     def _density(self, index: int) -> FloatArray:
         density: FloatArray = self.arrays().density[self.visible(index).materials]

@@ -16,7 +16,7 @@ from siren_py.geometry.arrays import (
     geometry_arrays,
 )
 from siren_py.geometry.solids import lines, points3
-from siren_py.geometry.visible import visible_volume
+from siren_py.geometry.visible import VisibleVolumes
 from siren_py.rng import as_generator
 
 _MAX_REJECTION_ROUNDS = 1000
@@ -101,8 +101,8 @@ class Region:
         Exact when the solids do not overlap or all are axis-aligned boxes; otherwise by line
         integrals, good to about 1e-3.
         """
-        parts = [visible_volume(self.solids, i) for i in range(len(self.solids))]
-        return float(sum(float(part.value.sum()) for part in parts))
+        parts = VisibleVolumes(self.solids)
+        return float(sum(float(parts.of(i).value.sum()) for i in range(len(self.solids))))
 
     def sample_solids(self, n: int, rng: RNGLike = None) -> tuple[FloatArray, IntArray]:
         """Draw points: a leaf solid in proportion to its volume, then uniform inside it.

@@ -61,30 +61,43 @@ class VisibleVolume(NamedTuple):
         return Estimate(float(weights @ self.value), max(variance, 0.0) ** 0.5)
 
 
-def visible_volume(placed: Sequence[PlacedSolid], index: int) -> VisibleVolume:
-    """Return the visible volume of `placed[index]`, of which later solids displace parts.
+class VisibleVolumes:
+    """Visible volumes of a list of placed solids; each is found once, when it is asked for.
 
     Parameters
     ----------
     placed
         Placed solids in order; later ones displace earlier ones.
-    index
-        Which one.
-
-    Returns
-    -------
-    VisibleVolume
-        Exact, or with a relative error of the sum of about 5e-4 where lines are traced.
     """
-    item = placed[index]
-    later = [other for other in placed[index + 1 :] if not are_apart(item, other)]
+
+    def __init__(self, placed: Sequence[PlacedSolid]) -> None:
+        self.placed = tuple(placed)
+        corners = [item.box() for item in self.placed]
+        self._lo = np.array([lo for lo, _ in corners])
+        self._hi = np.array([hi for _, hi in corners])
+        self._known: dict[int, VisibleVolume] = {}
+
+    def of(self, index: int) -> VisibleVolume:
+        """Return the visible volume of one of the solids.
+
+        Exact, or with a relative error of about 5e-4 where lines are traced (larger if next to
+        nothing of the solid is visible).
+        """
+        if index not in self._known:
+            near = np.all((self._lo < self._hi[index]) & (self._hi > self._lo[index]), axis=1)
+            later = [self.placed[i] for i in np.flatnonzero(near) if i > index]
+            self._known[index] = _visible_volume(self.placed[index], later)
+        return self._known[index]
+
+
+def _visible_volume(item: PlacedSolid, later: Sequence[PlacedSolid]) -> VisibleVolume:
+    later = [other for other in later if not are_apart(item, other)]
     if any(is_inside(item, other) for other in later):
         return _exact(item, np.zeros(len(item.materials)))
-    # What lies in another displacing solid displaces nothing more.
+    # What lies in another displacing solid, which then is larger, displaces nothing more.
     maximal: list[PlacedSolid] = []
-    for position, other in enumerate(later):
-        rest = later[position + 1 :] + maximal
-        if not any(is_inside(other, third) for third in rest):
+    for other in sorted(later, key=lambda one: one.solid.volume(), reverse=True):
+        if not any(is_inside(other, larger) for larger in maximal):
             maximal.append(other)
     boxes = [other for other in maximal if is_axis_box(other) and is_axis_box(item)]
     others = [other for other in maximal if not (is_axis_box(other) and is_axis_box(item))]

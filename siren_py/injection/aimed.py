@@ -2,15 +2,15 @@
 
 The direction of the outgoing particle is drawn first, from the kinematics alone: the flux is the
 same everywhere across the beam, so nothing else depends on where the vertex lies. A point drawn
-uniformly in the solids of the region (total volume V) then fixes the line. Lines are drawn with
-the density l/V per area across their direction, l being the sum of their chords in those solids.
-On the line the vertex x and the decay point y are drawn from their exact joint density
+in the region (see `line_source`) then fixes the line, with a known density f of lines per area
+across their direction. On the line the vertex x and the decay point y are drawn from their exact
+joint density
 
     h(x, y) = n(x) exp(-(y - x)/L) / (L W),   x < y, y in the region,
 
-n being the density of the targets, so that the whole line weighs W V / l and no attempt is lost
-to lines that miss: any vertex from which the region can be seen is reached, however far away
-and at whatever angle. There is no window to be chosen and none that could truncate.
+n being the density of the targets, so that the whole line weighs W / f and no attempt is lost to
+lines that miss: any vertex from which the region can be seen is reached, however far away and at
+whatever angle. There is no window to be chosen and none that could truncate.
 """
 
 from __future__ import annotations
@@ -57,8 +57,6 @@ class Placed(NamedTuple):
     """Decay points y [cm], (n, 3)."""
     matter: FloatArray
     """W [1/cm2], (n,)."""
-    chord: FloatArray
-    """Sum of the chords in the solids of the region [cm], (n,)."""
     volume: IntArray
     """Volume index of the vertex, (n,)."""
     material: IntArray
@@ -89,13 +87,13 @@ def region_on_line(
     origin: FloatArray,
     direction: FloatArray,
     scratch: Scratch,
-) -> tuple[int, float]:
+) -> int:
     """Find the pieces of a whole line that lie in the region; see `region_intervals`."""
     return region_intervals(
         region, external, line,
         origin[0], origin[1], origin[2], direction[0], direction[1], direction[2],
         -np.inf, np.inf, scratch,
-    )  # fmt: skip
+    )[0]  # fmt: skip
 
 
 @kernel
@@ -162,12 +160,11 @@ def place(
     """
     for i in range(origins.shape[0]):
         out.matter[i] = 0.0
-        pieces, chord = region_on_line(
+        pieces = region_on_line(
             region, external_region, i, origins[i], directions[i], region_scratch
         )
         if pieces < 0:
             return i
-        out.chord[i] = chord
         if pieces == 0:
             continue
         length = lengths[i]
@@ -237,12 +234,11 @@ def line_sums(
     lengths: FloatArray,
     nuclide: IntArray,
     matter: FloatArray,
-    chord: FloatArray,
 ) -> int:
-    """Write W [1/cm2] and the chord sum [cm] of given lines; arguments and result as `place`."""
+    """Write W [1/cm2] of given lines to `matter` (n,); other arguments and result as `place`."""
     for i in range(origins.shape[0]):
         matter[i] = 0.0
-        pieces, chord[i] = region_on_line(
+        pieces = region_on_line(
             region, external_region, i, origins[i], directions[i], region_scratch
         )
         if pieces < 0:
@@ -268,7 +264,7 @@ def line_sums(
 
 
 @kernel
-def material_columns(
+def rate_columns(
     geometry: GeometryArrays,
     external: External,
     scratch: Scratch,
@@ -280,22 +276,34 @@ def material_columns(
     origins: FloatArray,
     directions: FloatArray,
     lengths: FloatArray,
-    volume_sum: float,
+    line_weights: FloatArray,
     columns: FloatArray,
 ) -> int:
-    """Add up, per decay length and material, what one target per cm3 would contribute.
+    """Add up what one target per cm3 would contribute, by decay length, volume and material.
 
-    `columns` (number of lengths, M) receives the mean over the lines of (V / l) W for a unit
-    density in each single material [cm3]; times number densities it gives rates [1/cm2 x cm2].
+    Parameters
+    ----------
+    ones
+        Unit densities, (M,).
+    lengths
+        Decay lengths [cm], (K,).
+    line_weights
+        1 / (density of the line x number of lines), (n,) [cm2].
+    columns
+        Receives the sums, (K, V, M) [cm3].
+
+    Returns
+    -------
+    int
+        Number of lines done; other arguments and result as in `place`.
     """
-    n_lines = origins.shape[0]
-    for i in range(n_lines):
-        pieces, chord = region_on_line(
+    for i in range(origins.shape[0]):
+        pieces = region_on_line(
             region, external_region, i, origins[i], directions[i], region_scratch
         )
         if pieces < 0:
             return i
-        if pieces == 0 or chord <= 0.0:
+        if pieces == 0:
             continue
         n = matter_up_to(
             geometry, external, i, origins[i], directions[i],
@@ -313,6 +321,8 @@ def material_columns(
             if count < 0:
                 return i
             for j in range(count):
-                material = scratch.material[buffers.segment[j]]
-                columns[k, material] += buffers.weight[j] * volume_sum / chord / n_lines
-    return n_lines
+                segment = buffers.segment[j]
+                columns[k, scratch.volume[segment], scratch.material[segment]] += (
+                    buffers.weight[j] * line_weights[i]
+                )
+    return origins.shape[0]

@@ -66,7 +66,7 @@ def place_vertices(
             column += density[target, scratch.material[s]] * (scratch.t_out[s] - scratch.t_in[s])
         if column <= 0.0:
             continue
-        pieces, _ = region_on_line(region, external_region, i, origins[i], beam, region_scratch)
+        pieces = region_on_line(region, external_region, i, origins[i], beam, region_scratch)
         if pieces < 0:
             return i
         straight = 0.0
@@ -139,7 +139,7 @@ def place_decays(
     for i in range(directions.shape[0]):
         if out.matter[i] == 0.0:
             continue
-        pieces, out.chord[i] = region_on_line(
+        pieces = region_on_line(
             region, external_region, i, out.vertex[i], directions[i], region_scratch
         )
         if pieces < 0:

@@ -124,7 +124,8 @@ class Injector:
             if proposal == "aimed"
             else ForwardPlacement(detector, region, self.matter, beam)
         )
-        self.energy = self._energy_proposal(Importance(aimed, self.matter, beam))
+        importance = Importance(aimed, self.matter, beam, self._mean_cross_sections())
+        self.energy = self._energy_proposal(importance)
         self.growth = Growth(detector, model, self.matter)
         self.processes = self._process_names()
 
@@ -158,6 +159,21 @@ class Injector:
                 "detector. Lower the mass or take a flux with higher energies."
             )
         return reactions
+
+    def _mean_cross_sections(self) -> FloatArray:
+        """Cross section of each nuclide, averaged over the fluxes [cm2], shape (T,)."""
+        result = np.zeros(len(self.matter.nuclides))
+        for flux, reactions in zip(self.fluxes, self.reactions, strict=True):
+            cells = EnergyCells.of(flux, float(reactions.threshold.min()))
+            if not cells.mass.size:
+                continue
+            count = len(reactions)
+            energy = 0.5 * (cells.low + cells.high)
+            sigma = reactions.total(
+                np.tile(np.arange(count), energy.size), np.repeat(energy, count)
+            ).reshape(energy.size, count)
+            np.add.at(result, reactions.nuclide, cells.mass @ sigma)
+        return result
 
     def _energy_proposal(self, importance: Importance) -> EnergyReactionProposal:
         cells, rates = [], []

@@ -14,9 +14,23 @@ import numpy as np
 
 from siren_py._typing import FloatArray, IntArray
 from siren_py.errors import GeometryError
-from siren_py.geometry.tracing import External, make_scratch
-from siren_py.injection.aimed import Placed, line_sums, make_buffers, material_columns, place
+from siren_py.geometry.arrays import (
+    External,
+    GeometryArrays,
+    RegionArrays,
+    Scratch,
+    make_scratch,
+)
+from siren_py.injection.aimed import (
+    Buffers,
+    Placed,
+    line_sums,
+    make_buffers,
+    place,
+    rate_columns,
+)
 from siren_py.injection.forward import place_decays, place_vertices
+from siren_py.injection.line_source import LENGTHS, LineSource, nearest_length
 from siren_py.injection.matter import Matter
 
 if TYPE_CHECKING:
@@ -52,6 +66,34 @@ class Placer(Protocol):
         """Place n events that fly along `directions` (n, 3) with decay lengths [cm] (n,)."""
         ...
 
+def empty_placed(n: int) -> Placed:
+    """Return room for n events, all impossible so far."""
+    return Placed(
+        np.zeros((n, 3)),
+        np.zeros((n, 3)),
+        np.zeros(n),
+        *(np.full(n, -1, dtype=np.int64) for _ in range(4)),
+    )
+
+
+def tracing_arguments(
+    geometry: GeometryArrays,
+    external: External,
+    region: RegionArrays,
+    external_region: External,
+) -> tuple[GeometryArrays, External, Scratch, RegionArrays, External, Scratch, Buffers]:
+    """Return geometry and region with fresh buffers, in the order in which kernels take them."""
+    return (
+        geometry,
+        external,
+        make_scratch(geometry, external),
+        region,
+        external_region,
+        make_scratch(region, external_region),
+        make_buffers(geometry, region, external, external_region),
+    )
+
+
 def check_complete(done: int, n: int) -> None:
     """Raise if a kernel stopped early: its buffers did not belong to the geometry."""
     if done != n:
@@ -80,15 +122,15 @@ class AimedPlacement:
         self._arrays = detector.arrays()
         self._region_arrays = detector.region_arrays(region)
         self._matter = matter
-        self.volume_sum = float(self._region.solid_volume_sum)
+        self.source, self.source_volumes = LineSource.of(detector, self._region)
 
-    def _external(
+    def _tracing(
         self, origins: FloatArray, directions: FloatArray
-    ) -> tuple[External, External]:
-        return (
-            self._detector.external_intervals(origins, directions),
-            self._region.external_intervals(origins, directions),
-        )
+    ) -> tuple[GeometryArrays, External, Scratch, RegionArrays, External, Scratch, Buffers]:
+        """Return the geometry with buffers of this call, as the kernels take it."""
+        external = self._detector.external_intervals(origins, directions)
+        external_region = self._region.external_intervals(origins, directions)
+        return tracing_arguments(self._arrays, external, self._region_arrays, external_region)
 
     def place(
         self,
@@ -100,24 +142,11 @@ class AimedPlacement:
     ) -> Placement:
         """Draw lines, vertices and decay points; see `Placer.place`."""
         n = lengths.size
-        origins, _ = self._region.sample_solids(n, rng_line)
-        external, external_region = self._external(origins, directions)
-        geometry, region = self._arrays, self._region_arrays
-        placed = Placed(
-            np.zeros((n, 3)),
-            np.zeros((n, 3)),
-            np.zeros(n),
-            np.zeros(n),
-            *(np.full(n, -1, dtype=np.int64) for _ in range(4)),
-        )
+        row = nearest_length(lengths)
+        origins = self.source.sample(row, rng_line)
+        placed = empty_placed(n)
         done = place(
-            geometry,
-            external,
-            make_scratch(geometry, external),
-            region,
-            external_region,
-            make_scratch(region, external_region),
-            make_buffers(geometry, region, external, external_region),
+            *self._tracing(origins, directions),
             self._matter.density,
             self._matter.densest,
             origins,
@@ -128,27 +157,20 @@ class AimedPlacement:
             placed,
         )
         check_complete(done, n)
-        # A point on the very face of the region may have no chord: measure zero.
-        seen = placed.chord > 0.0
-        factor_line = np.where(seen, self.volume_sum / np.where(seen, placed.chord, 1.0), 0.0)
+        density = self.source.density(row, origins, directions)
+        # A point on the very face of a solid may have no chord: measure zero.
+        seen = density > 0.0
+        factor_line = np.where(seen, 1.0 / np.where(seen, density, 1.0), 0.0)
         return Placement(placed, factor_line, placed.matter)
 
     def line_density(
         self, vertex: FloatArray, directions: FloatArray, lengths: FloatArray, nuclide: IntArray
     ) -> FloatArray:
-        """Return l / (V W) of the lines through given vertices; see `Placer.line_density`."""
+        """Density f of the lines through given vertices, over their W, shape (n,)."""
         n = lengths.size
-        external, external_region = self._external(vertex, directions)
-        geometry, region = self._arrays, self._region_arrays
-        matter, chord = np.zeros(n), np.zeros(n)
+        matter = np.zeros(n)
         done = line_sums(
-            geometry,
-            external,
-            make_scratch(geometry, external),
-            region,
-            external_region,
-            make_scratch(region, external_region),
-            make_buffers(geometry, region, external, external_region),
+            *self._tracing(vertex, directions),
             self._matter.density,
             self._matter.densest,
             vertex,
@@ -156,51 +178,44 @@ class AimedPlacement:
             lengths,
             nuclide,
             matter,
-            chord,
         )
         check_complete(done, n)
         seen = matter > 0.0
-        return np.where(seen, chord / (self.volume_sum * np.where(seen, matter, 1.0)), 0.0)
+        density = self.source.density(nearest_length(lengths), vertex, directions)
+        return np.where(seen, density / np.where(seen, matter, 1.0), 0.0)
 
-    def columns(
-        self, directions: FloatArray, lengths: FloatArray, rng: np.random.Generator
-    ) -> FloatArray:
-        """Mean of (V / l) W over lines, per decay length and material at unit density.
+    def columns(self, directions: FloatArray, rng: np.random.Generator) -> FloatArray:
+        """Mean of W / f over lines, per row of `LENGTHS`, volume and material at unit density.
 
         Parameters
         ----------
         directions
             Directions of the lines, (lines, 3).
-        lengths
-            Decay lengths [cm].
         rng
             Source of the points that fix the lines.
 
         Returns
         -------
         ndarray
-            Shape (number of lengths, number of materials) [cm3].
+            Shape (rows, volumes, materials) [cm3].
         """
-        origins, _ = self._region.sample_solids(len(directions), rng)
-        external, external_region = self._external(origins, directions)
-        geometry, region = self._arrays, self._region_arrays
-        columns = np.zeros((lengths.size, len(self._matter.materials)))
-        done = material_columns(
-            geometry,
-            external,
-            make_scratch(geometry, external),
-            region,
-            external_region,
-            make_scratch(region, external_region),
-            make_buffers(geometry, region, external, external_region),
-            np.ones(len(self._matter.materials)),
+        n = len(directions)
+        row = np.zeros(n, dtype=np.int64)
+        origins = self.source.sample(row, rng)
+        density = self.source.density(row, origins, directions)
+        weights = np.where(density > 0.0, 1.0 / np.maximum(density, 1e-300), 0.0) / n
+        n_materials = len(self._matter.materials)
+        columns = np.zeros((LENGTHS.size, len(self._detector.volume_names), n_materials))
+        done = rate_columns(
+            *self._tracing(origins, directions),
+            np.ones(n_materials),
             origins,
             directions,
-            lengths,
-            self.volume_sum,
+            LENGTHS,
+            weights,
             columns,
         )
-        check_complete(done, len(directions))
+        check_complete(done, n)
         return columns
 
 
@@ -279,21 +294,9 @@ class ForwardPlacement:
         geometry, region = self._arrays, self._region_arrays
         external = self._detector.external_intervals(origins, beams)
         external_region = self._region.external_intervals(origins, beams)
-        placed = Placed(
-            np.zeros((n, 3)),
-            np.zeros((n, 3)),
-            np.zeros(n),
-            np.zeros(n),
-            *(np.full(n, -1, dtype=np.int64) for _ in range(4)),
-        )
+        placed = empty_placed(n)
         done = place_vertices(
-            geometry,
-            external,
-            make_scratch(geometry, external),
-            region,
-            external_region,
-            make_scratch(region, external_region),
-            make_buffers(geometry, region, external, external_region),
+            *tracing_arguments(geometry, external, region, external_region),
             self._matter.density,
             self._matter.densest,
             origins,

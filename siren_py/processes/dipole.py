@@ -257,9 +257,7 @@ class DipoleUpscattering(Interaction):
         self._check_energy(e)
         out = np.zeros(e.size)
         for p in self._parts(target, part):
-            kernels.total_all(
-                e, self.mass, self._one(target, p), 0, _NODES, _WEIGHTS, _PANELS, out
-            )
+            kernels.total_all(e, self.mass, self._one(target, p), 0, _NODES, _WEIGHTS, _PANELS, out)
         return (out * self.d**2).reshape(shape)
 
     def differential(
@@ -297,9 +295,7 @@ class DipoleUpscattering(Interaction):
             total += out
         return (total * self.d**2).reshape(shape)
 
-    def _points(
-        self, q2: ArrayLike, energy: ArrayLike
-    ) -> tuple[tuple[int, ...], list[FloatArray]]:
+    def _points(self, q2: ArrayLike, energy: ArrayLike) -> tuple[tuple[int, ...], list[FloatArray]]:
         shape, (q, e) = _match(q2, energy)
         self._check_energy(e)
         if np.isnan(q).any():
@@ -415,7 +411,7 @@ class DipoleUpscattering(Interaction):
         UnknownNameError
             If the target or the part does not exist.
         """
-        shape, (e,) = _match(energy)
+        _, (e,) = _match(energy)
         self._check_energy(e)
         reactions = [Reaction(target, p) for p in self._parts(target, part)]
         if not reactions:

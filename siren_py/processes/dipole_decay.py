@@ -322,8 +322,14 @@ class DipoleDecay(Decay):
             ratio = 2.0 * lepton_mass / self.mass
             x = np.empty(n)
             kernels.sample_pairs(
-                p, spin, rng.random((n, 5)), self.mass, lepton_mass,
-                self._pair_table(ratio), momenta, x,
+                p,
+                spin,
+                rng.random((n, 5)),
+                self.mass,
+                lepton_mass,
+                self._pair_table(ratio),
+                momenta,
+                x,
             )
             invariants["q2"] = x * self.mass**2
         else:

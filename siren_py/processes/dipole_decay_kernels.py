@@ -129,7 +129,7 @@ def sample_rapidity_kernel(u: float, ratio2: float, top: float, table: FloatArra
     goal -= table[k]
     # In the first cell the density rises as eta^2, elsewhere it is nearly flat.
     share = goal / (table[k + 1] - table[k])
-    eta = start + (high - start) * (share ** (1.0 / 3.0) if k == 0 else share)
+    eta: float = start + (high - start) * (share ** (1.0 / 3.0) if k == 0 else share)
     width = high - start
     for _ in range(60):
         value = _gauss(start, eta, ratio2) - goal
@@ -154,8 +154,17 @@ def sample_rapidity_kernel(u: float, ratio2: float, top: float, table: FloatArra
 
 @kernel
 def _store(
-    out: FloatArray, n: int, slot: int, mass: float,
-    e: float, x: float, y: float, z: float, gx: float, gy: float, gz: float,
+    out: FloatArray,
+    n: int,
+    slot: int,
+    mass: float,
+    e: float,
+    x: float,
+    y: float,
+    z: float,
+    gx: float,
+    gy: float,
+    gz: float,
 ) -> None:
     """Boost to the laboratory; the energy follows from the momentum: mass shell to rounding."""
     _, x, y, z = boost_kernel(e, x, y, z, gx, gy, gz)
@@ -271,7 +280,15 @@ def sample_pairs(
             sign = -1.0 if slot == 1 else 1.0
             f, g, h = shift + sign * along, sign * ta, sign * wa
             _store(
-                out, n, slot, lepton_mass, e_mean + sign * e_difference,
-                f * qx + g * tx + h * wx, f * qy + g * ty + h * wy, f * qz + g * tz + h * wz,
-                gx, gy, gz,
+                out,
+                n,
+                slot,
+                lepton_mass,
+                e_mean + sign * e_difference,
+                f * qx + g * tx + h * wx,
+                f * qy + g * ty + h * wy,
+                f * qz + g * tz + h * wz,
+                gx,
+                gy,
+                gz,
             )

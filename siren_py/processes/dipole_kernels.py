@@ -76,7 +76,7 @@ def differential_kernel(
     ge2: float,
     gm2: float,
 ) -> float:
-    """d sigma / d Q2 [cm2/GeV2] for d = 1/GeV, summed over the spins of N.
+    """Differential cross section in Q2 [cm2/GeV2] for d = 1/GeV, summed over the spins of N.
 
     With tau = Q2 / 4M^2 and W = (G_E^2 + tau G_M^2) / (1 + tau), the one-photon exchange gives
     alpha d^2 / (4 M^2 E^2 Q^4) times
@@ -148,9 +148,9 @@ def range_kernel(
 
 
 @kernel
-def point_kernel(u: float, low: float, high: float, width: float, cut: float) -> tuple[
-    float, float, float
-]:
+def point_kernel(
+    u: float, low: float, high: float, width: float, cut: float
+) -> tuple[float, float, float]:
     """(Q2, Q2 - Q2min, Q2max - Q2) at u = ln(Q2 / Q2min) / width."""
     q2 = low * exp(u * width)
     below = -high * expm1(-(1.0 - u) * width) if high <= cut else high - q2
@@ -158,9 +158,17 @@ def point_kernel(u: float, low: float, high: float, width: float, cut: float) ->
 
 
 @kernel
-def _integrand(u: float, energy: float, mass: float, species: Species, i: int,
-               low: float, high: float, width: float) -> float:
-    """d sigma / d u [cm2] at u = ln(Q2/Q2min) / width."""
+def _integrand(
+    u: float,
+    energy: float,
+    mass: float,
+    species: Species,
+    i: int,
+    low: float,
+    high: float,
+    width: float,
+) -> float:
+    """Differential cross section in u [cm2] at u = ln(Q2/Q2min) / width."""
     q2, above, below = point_kernel(u, low, high, width, species.q2_cut[i])
     ge2, gm2 = structure_kernel(q2, species, i)
     target_mass = species.mass[i]
@@ -203,7 +211,7 @@ def differential_all(
     species: Species,
     out: FloatArray,
 ) -> None:
-    """d sigma / d Q2 [cm2/GeV2], (n,); 0 outside the kinematic range and above the cut."""
+    """Differential cross sections [cm2/GeV2], (n,); 0 outside the kinematic range and above the cut."""
     for j in range(len(q2)):
         i = reaction[j]
         out[j] = 0.0

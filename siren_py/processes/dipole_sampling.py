@@ -102,7 +102,8 @@ def _coefficients(energy: float, mass: float, target_mass: float) -> tuple[float
 def _tail(rows: FloatArray, i: int, k: int, c: tuple[float, float, float]) -> float:
     """Integral from edge k to the end of the table."""
     flip = c[0] * rows[i, k, _TAIL] - c[1] * rows[i, k, _TAIL + 1] - c[2] * rows[i, k, _TAIL + 2]
-    return flip + rows[i, k, _TAIL + 3]
+    value: float = flip + rows[i, k, _TAIL + 3]
+    return value
 
 
 @kernel
@@ -121,7 +122,8 @@ def _piece(
     # The first bracket is proportional to p_T^2: negative outside the kinematic range, where this
     # serves as the continuation that the tails contain.
     value = c[0] * span - c[1] * difference - c[2] * difference / (low * high)
-    return rows[i, k, _W] * value + rows[i, k, _V] * (difference + m2 * span)
+    result: float = rows[i, k, _W] * value + rows[i, k, _V] * (difference + m2 * span)
+    return result
 
 
 @kernel
@@ -129,7 +131,7 @@ def _bin(q2: float, log_q2: float, i: int, tables: Tables) -> int:
     """Position of the bin that contains Q2."""
     rows = tables.rows
     last = rows.shape[1] - 2
-    k = min(max(int((log_q2 - tables.first[i]) / tables.step[i]), 0), last)
+    k: int = min(max(int((log_q2 - tables.first[i]) / tables.step[i]), 0), last)
     if q2 < rows[i, k, _EDGE] and k > 0:
         return k - 1
     if q2 >= rows[i, k + 1, _EDGE] and k < last:
@@ -139,8 +141,13 @@ def _bin(q2: float, log_q2: float, i: int, tables: Tables) -> int:
 
 @kernel
 def _integral(
-    low: float, top: float, width: float, i: int, tables: Tables,
-    c: tuple[float, float, float], m2: float,
+    low: float,
+    top: float,
+    width: float,
+    i: int,
+    tables: Tables,
+    c: tuple[float, float, float],
+    m2: float,
 ) -> tuple[int, int, float, float]:
     """First and last bin of [low, top], integral over it, and tail above `top`."""
     rows = tables.rows

@@ -88,7 +88,7 @@ class BoundDipole(BoundInteraction):
             raise ConfigError(
                 f"Reactions and energies must be (n,) arrays; they are {r.shape} and {e.shape}."
             )
-        if r.size and not (0 <= r.min() and r.max() < len(self.reactions)):
+        if r.size and not (r.min() >= 0 and r.max() < len(self.reactions)):
             raise ConfigError(
                 f"Reactions are numbered 0 to {len(self.reactions) - 1}; "
                 f"found {r.min()} to {r.max()}."
@@ -104,9 +104,7 @@ class BoundDipole(BoundInteraction):
         """Total cross sections [cm2 per nucleus], (n,), to about 1e-4."""
         r, e = self._arrays(reaction, energy)
         out = np.empty(len(e))
-        kernels.tabulated_total_all(
-            r, e, self.interaction.mass, self.species, self.tables, out
-        )
+        kernels.tabulated_total_all(r, e, self.interaction.mass, self.species, self.tables, out)
         return out * self.interaction.d**2
 
     def sample(

@@ -1,0 +1,193 @@
+"""Where lines come from: points drawn in solids, and the density of the lines they fix.
+
+A point drawn uniformly in a solid of volume V, with a direction drawn independently, fixes a
+line; such lines have the density l / V per area across their direction, l being the chord in
+the solid. Drawing from several solids with probabilities a_i gives
+
+    density = sum_i a_i l_i / V_i.
+
+The solids of the region alone would do: every line that matters crosses it. Thin plates in it
+(the cathode of a TPC) can be thousands of times denser than the gas around; few lines through
+the region meet them, and those few would carry most of the rate when particles live for
+millimetres. Such volumes are added as solids to draw from, with probabilities that follow their
+share of the rate, which depends on the decay length.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from siren_py._numba import kernel
+from siren_py._typing import FloatArray, IntArray
+from siren_py.geometry.arrays import (
+    External,
+    GeometryArrays,
+    PlacedSolid,
+    external_intervals,
+    geometry_arrays,
+)
+from siren_py.geometry.kernels import EXTERNAL, MAX_INTERVALS, solid_intervals, to_kernel_frame
+
+if TYPE_CHECKING:
+    from siren_py.detector import DetectorModel
+    from siren_py.regions import Region
+
+LENGTHS: FloatArray = np.concatenate([[0.0], np.geomspace(1e-4, 1e9, 40)])
+"""Decay lengths [cm] at which proposals are tabulated; 0 stands for vertices in the region."""
+
+_LARGEST_PART = 0.5
+"""A volume is worth drawing from only if it is smaller than this part of the region."""
+
+
+@kernel
+def chord_sums(
+    solids: GeometryArrays,
+    external: External,
+    origins: FloatArray,
+    directions: FloatArray,
+    weights: FloatArray,
+    row_of: IntArray,
+    pieces: FloatArray,
+    result: FloatArray,
+) -> None:
+    """Write sum_i w_i l_i of each line to `result` (n,); line j takes the weights of row_of[j]."""
+    for j in range(origins.shape[0]):
+        total = 0.0
+        for i in range(solids.real.shape[0]):
+            weight = weights[row_of[j], i]
+            if weight == 0.0:
+                continue
+            kind = solids.integer[i, 0]
+            chord = 0.0
+            if kind == EXTERNAL:
+                e = solids.integer[i, 4]
+                for k in range(external.offsets[e, j], external.offsets[e, j + 1]):
+                    chord += external.t_out[k] - external.t_in[k]
+            else:
+                u = origins[j, 0] - solids.real[i, 8]
+                v = origins[j, 1] - solids.real[i, 9]
+                w = origins[j, 2] - solids.real[i, 10]
+                du = directions[j, 0]
+                dv = directions[j, 1]
+                dw = directions[j, 2]
+                if solids.integer[i, 1] != 0:
+                    u, v, w = to_kernel_frame(solids.real, i, u, v, w)
+                    du, dv, dw = to_kernel_frame(solids.real, i, du, dv, dw)
+                count = solid_intervals(kind, solids.real, i, u, v, w, du, dv, dw, pieces)
+                for k in range(count):
+                    chord += pieces[2 * k + 1] - pieces[2 * k]
+            total += weight * chord
+        result[j] = total
+
+
+def nearest_length(length: FloatArray) -> IntArray:
+    """Return the row of `LENGTHS` nearest to each decay length [cm] (in the logarithm), (n,)."""
+    grid = np.log(LENGTHS[1:])
+    x = np.log(np.maximum(length, LENGTHS[1] * 1e-3))
+    row = np.searchsorted(0.5 * (grid[:-1] + grid[1:]), x) + 1
+    return np.where(length == 0.0, 0, row).astype(np.int64)
+
+
+class LineSource:
+    """Draws the points that fix lines, and knows the density of the lines.
+
+    Parameters
+    ----------
+    solids
+        Placed solids to draw from; the first `n_leaves` are those of the region.
+    n_leaves
+        Number of leading solids that belong to the region.
+    """
+
+    def __init__(self, solids: Sequence[PlacedSolid], n_leaves: int) -> None:
+        self._solids = list(solids)
+        self._arrays = geometry_arrays(self._solids, np.zeros(len(self._solids)))
+        self._volumes = np.array([s.solid.volume() for s in self._solids])
+        self._n_leaves = n_leaves
+        share = np.zeros(len(self._solids))
+        share[:n_leaves] = self._volumes[:n_leaves] / self._volumes[:n_leaves].sum()
+        self._region_share = share
+        self._probability = np.tile(share, (LENGTHS.size, 1))
+
+    @classmethod
+    def of(cls, detector: DetectorModel, region: Region) -> tuple[LineSource, IntArray]:
+        """Build the source of a region, with the volumes inside it that are worth drawing from.
+
+        Returns
+        -------
+        LineSource
+            Draws from the region only, until `set_shares` is called.
+        ndarray
+            Volume indices of the solids behind those of the region.
+        """
+        leaves = list(region.solids)
+        boxes = [leaf.box() for leaf in leaves]
+        largest = _LARGEST_PART * region.solid_volume_sum
+        extra = [
+            (i, placed)
+            for i, placed in enumerate(detector.placed())
+            if not placed.is_external
+            and placed.solid.volume() < largest
+            and any(_overlap(placed.box(), box) for box in boxes)
+        ]
+        index = np.array([i for i, _ in extra], dtype=np.int64)
+        return cls([*leaves, *(placed for _, placed in extra)], len(leaves)), index
+
+    def set_shares(self, share: FloatArray) -> None:
+        """Set the probabilities of the solids behind those of the region.
+
+        Parameters
+        ----------
+        share
+            Probabilities by row of `LENGTHS` and solid, shape (rows, solids - leaves); the rest
+            to one goes to the region, which gets at least a fifth.
+        """
+        total = share.sum(axis=1, keepdims=True)
+        share = share * np.minimum(1.0, 0.8 / np.maximum(total, 1e-300))
+        rest = 1.0 - share.sum(axis=1, keepdims=True)
+        probability = rest * self._region_share[None, :]
+        probability[:, self._n_leaves :] += share
+        self._probability = probability
+
+    def sample(self, row: IntArray, rng: np.random.Generator) -> FloatArray:
+        """Draw a point for each line, for the rows of `LENGTHS` given, (n,) -> (n, 3) [cm]."""
+        n = row.size
+        cumulative = np.cumsum(self._probability, axis=1)
+        cumulative /= cumulative[:, -1:]
+        # One search in a single ascending table instead of one per row.
+        flat = (cumulative + np.arange(LENGTHS.size)[:, None]).ravel()
+        picked = np.searchsorted(flat, row + rng.random(n), side="right")
+        solid = np.minimum(picked - row * len(self._solids), len(self._solids) - 1)
+        points = np.empty((n, 3))
+        for i, placed in enumerate(self._solids):
+            mine = np.flatnonzero(solid == i)
+            if mine.size:
+                local = np.asarray(placed.solid.sample(mine.size, rng), dtype=np.float64)
+                points[mine] = placed.placement.to_detector(local.reshape(-1, 3))
+        return points
+
+    def density(self, row: IntArray, origins: FloatArray, directions: FloatArray) -> FloatArray:
+        """Density of lines per area across their direction [1/cm2], shape (n,)."""
+        external = external_intervals(self._solids, origins, directions)
+        result = np.empty(row.size)
+        chord_sums(
+            self._arrays,
+            external,
+            origins,
+            directions,
+            self._probability / self._volumes,
+            row,
+            np.empty(2 * MAX_INTERVALS),
+            result,
+        )
+        return result
+
+
+def _overlap(
+    first: tuple[FloatArray, FloatArray], second: tuple[FloatArray, FloatArray]
+) -> bool:
+    """Say whether two axis-aligned boxes have a common inside."""
+    return bool((np.maximum(first[0], second[0]) < np.minimum(first[1], second[1])).all())

@@ -1,0 +1,296 @@
+"""Models: which particles there are beyond the Standard Model, and what each of them can do."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields, replace
+from math import isfinite
+from typing import Any, ClassVar
+
+import numpy as np
+
+from siren_py._typing import ArrayLike, FloatArray
+from siren_py.constants import BOHR_MAGNETON, HBARC, SPEED_OF_LIGHT
+from siren_py.errors import ConfigError, KinematicsError, unknown_name
+from siren_py.processes.base import Decay, Interaction, canonical_channel
+from siren_py.processes.dipole import DipoleUpscattering
+from siren_py.processes.dipole_decay import CHANNELS, CONVENTIONS, NATURES, DipoleDecay
+
+HNL_PDG = 5914
+"""PDG code of the heavy neutral lepton N; the antiparticle of a Dirac N has the negative."""
+
+_COUPLING_OF = {12: "d_e", 14: "d_mu", 16: "d_tau"}
+_DARKNEWS_NOTE = (
+    "DarkNews 0.4.8 for comparison only: mu_tr = 2 d; widths 0.5 (nu gamma), 0.25 (Dirac nu l l) "
+    "and 0.125 (Majorana nu l l) of the correct ones; reversed sign of the Dirac asymmetry; "
+    "Majorana nu l l not isotropic; no Pauli blocking; no neutrons; dipole nucleon form factors"
+)
+
+
+def coupling_from_mu_tr(mu_tr: float) -> float:
+    """Coupling d [1/GeV] of a transition moment in the convention of DarkNews, mu_tr = 2 d."""
+    return 0.5 * mu_tr
+
+
+def coupling_from_bohr_magnetons(moment: float) -> float:
+    """Coupling d [1/GeV] of a transition moment in Bohr magnetons, H = (mu/2) nubar sigma N F.
+
+    d = mu / 2 with mu_B = e / (2 m_e) = 296.3 / GeV: 6.75e-9 mu_B is d = 1e-6 / GeV.
+    """
+    return 0.5 * moment * BOHR_MAGNETON
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Options:
+    """Choices that `DipolePortal` passes to `DipoleUpscattering`."""
+
+    nucleon_form_factors: str
+    pauli_blocking: bool
+    neutrons: bool
+    nuclear_form_factor: str
+    fermi_momentum: float | None
+
+
+_DEFAULTS = {
+    "standard": _Options(
+        nucleon_form_factors="kelly",
+        pauli_blocking=True,
+        neutrons=True,
+        nuclear_form_factor="measured",
+        fermi_momentum=None,
+    ),
+    "darknews": _Options(
+        nucleon_form_factors="dipole",
+        pauli_blocking=False,
+        neutrons=False,
+        nuclear_form_factor="measured",
+        fermi_momentum=None,
+    ),
+}
+
+
+@dataclass(frozen=True, repr=False)
+class DipolePortal:
+    """A heavy neutral lepton N coupled to neutrinos by transition magnetic moments.
+
+    L = sum_alpha d_alpha nubar_alpha,L sigma_{mu nu} N_R F^{mu nu} + h.c., without a factor 1/2.
+    N is made by upscattering of neutrinos of each flavour with d_alpha != 0 and decays to
+    nu gamma and, through a virtual photon, to nu l+ l-.
+
+    With ``conventions="darknews"`` DarkNews 0.4.8 is reproduced as far as its definitions go, for
+    comparison only. There mu_tr = 2 d (convert with `coupling_from_mu_tr`); widths are 0.5
+    (nu gamma), 0.25 (Dirac nu l l) and 0.125 (Majorana nu l l) of the correct ones; the Dirac
+    asymmetry has the opposite sign; Majorana nu l l is not isotropic; nucleons are not blocked,
+    neutrons do not scatter, and protons have dipole form factors. Its programming errors are not
+    reproduced, nor its treatment of every nucleus as a spin-1/2 particle (1e-4 at most).
+
+    Parameters
+    ----------
+    mass
+        Mass of N [GeV].
+    d_e, d_mu, d_tau
+        Couplings [1/GeV]; at least one differs from zero.
+    nature
+        "dirac" or "majorana".
+    conventions
+        "standard" or "darknews".
+    nucleon_form_factors, pauli_blocking, neutrons, nuclear_form_factor, fermi_momentum
+        Passed to `DipoleUpscattering`; None means the default of the conventions.
+
+    Raises
+    ------
+    ConfigError
+        If the mass is not positive, a coupling is not finite or all are zero.
+    UnknownNameError
+        If the nature, the conventions or a form factor does not exist.
+
+    Examples
+    --------
+    >>> model = DipolePortal(mass=0.1, d_mu=3.87e-7)
+    >>> model.channels
+    ('nu gamma', 'nu e+ e-')
+    >>> f"{model.decay_length(1.0) / 100:.1f} m"
+    '163.8 m'
+    """
+
+    mass: float
+    d_e: float = 0.0
+    d_mu: float = 0.0
+    d_tau: float = 0.0
+    nature: str = "dirac"
+    conventions: str = "standard"
+    nucleon_form_factors: str | None = None
+    pauli_blocking: bool | None = None
+    neutrons: bool | None = None
+    nuclear_form_factor: str | None = None
+    fermi_momentum: float | None = None
+
+    name: ClassVar[str] = "dipole-portal"
+
+    def __post_init__(self) -> None:
+        if self.nature not in NATURES:
+            raise unknown_name("nature", self.nature, NATURES)
+        if self.conventions not in CONVENTIONS:
+            raise unknown_name("set of conventions", self.conventions, CONVENTIONS)
+        for key in ("mass", "d_e", "d_mu", "d_tau"):
+            value = getattr(self, key)
+            try:
+                number = float(value)
+            except (TypeError, ValueError):
+                number = float("nan")
+            if not isfinite(number):
+                raise ConfigError(f"{key} must be a finite number; it is {value!r}.")
+            object.__setattr__(self, key, number)
+        for option in fields(_Options):
+            if getattr(self, option.name) is None:
+                default = getattr(_DEFAULTS[self.conventions], option.name)
+                object.__setattr__(self, option.name, default)
+        # The processes check the remaining arguments.
+        self._decay()
+        self._upscattering(1.0, 1)
+
+    # ------------------------------------------------------------------ processes
+
+    def _decay(self) -> DipoleDecay:
+        return DipoleDecay(
+            self.mass, self.d_e, self.d_mu, self.d_tau, self.nature, self.conventions
+        )
+
+    def _upscattering(self, d: float, sign: int) -> DipoleUpscattering:
+        options = {o.name: getattr(self, o.name) for o in fields(_Options)}
+        # A Majorana N has one code; its polarisation remembers what it was made from.
+        pdg = HNL_PDG if sign > 0 or self.nature == "majorana" else -HNL_PDG
+        return DipoleUpscattering(self.mass, d, outgoing_pdg=pdg, helicity=sign, **options)
+
+    def interactions(self, pdg: int) -> list[Interaction]:
+        """Interactions of an incoming particle; empty unless it is a neutrino that couples."""
+        key = _COUPLING_OF.get(abs(int(pdg)))
+        d = getattr(self, key) if key is not None else 0.0
+        return [self._upscattering(d, 1 if pdg > 0 else -1)] if d != 0.0 else []
+
+    def decays(self, pdg: int) -> list[Decay]:
+        """Decays of a particle; empty unless it is N or its antiparticle."""
+        return [self._decay()] if abs(int(pdg)) == HNL_PDG else []
+
+    @property
+    def particle_masses(self) -> dict[int, float]:
+        """Masses [GeV] of the particles that the model adds, by PDG code."""
+        return {HNL_PDG: self.mass, -HNL_PDG: self.mass}
+
+    # ------------------------------------------------------------------ decay of N
+
+    @property
+    def channels(self) -> tuple[str, ...]:
+        """The open decay channels."""
+        return self._decay().channels
+
+    def width(self, channel: str | None = None) -> float:
+        """Partial width of N [GeV]; the total width for None.
+
+        Raises
+        ------
+        KinematicsError
+            If the channel is closed; the text gives its threshold.
+        UnknownNameError
+            If there is no such channel.
+        """
+        return self._decay().width(channel)
+
+    def branching_ratio(self, channel: str) -> float:
+        """Share of the decays that go to `channel`, summed over flavours.
+
+        Raises
+        ------
+        KinematicsError
+            If the channel is closed; the text gives its threshold.
+        UnknownNameError
+            If there is no such channel.
+        """
+        return self.width(channel) / self.width()
+
+    @property
+    def lifetime(self) -> float:
+        """Mean proper lifetime of N [ns]."""
+        return HBARC / SPEED_OF_LIGHT / self.width()
+
+    def decay_length(self, energy: ArrayLike) -> FloatArray:
+        """Mean decay length beta gamma c tau [cm] of N of total energy `energy` [GeV], any shape.
+
+        Raises
+        ------
+        KinematicsError
+            If an energy is below the mass or not finite.
+        """
+        e = np.asarray(energy, dtype=np.float64)
+        bad = ~((e >= self.mass) & (e < np.inf))
+        if bad.any():
+            raise KinematicsError(
+                f"N of mass {self.mass:g} GeV cannot have the energy {e[bad].flat[0]!r} GeV: "
+                "energies must be finite and not below the mass."
+            )
+        momentum = np.sqrt((e - self.mass) * (e + self.mass))
+        return np.asarray(momentum / self.mass * (HBARC / self.width()))
+
+    @staticmethod
+    def canonical_channel(channel: str) -> str:
+        """Canonical spelling of a decay channel, whatever its blanks.
+
+        Raises
+        ------
+        UnknownNameError
+            If there is no such channel.
+        """
+        return canonical_channel(channel, CHANNELS)
+
+    # ------------------------------------------------------------------ variants and records
+
+    def with_coupling(
+        self, *, d_e: float | None = None, d_mu: float | None = None, d_tau: float | None = None
+    ) -> DipolePortal:
+        """Return the same model with other couplings [1/GeV]; those not given stay."""
+        given = {"d_e": d_e, "d_mu": d_mu, "d_tau": d_tau}
+        return replace(self, **{k: v for k, v in given.items() if v is not None})  # type: ignore[arg-type]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Everything that defines the model, as plain values: the inverse of `from_dict`."""
+        record: dict[str, Any] = {"model": self.name, **asdict(self)}
+        if self.conventions == "darknews":
+            record["note"] = _DARKNEWS_NOTE
+        return record
+
+    @classmethod
+    def from_dict(cls, record: Mapping[str, Any]) -> DipolePortal:
+        """Build the model from what `to_dict` returned.
+
+        Raises
+        ------
+        ConfigError
+            If it describes another model, or the mass is missing.
+        UnknownNameError
+            If it has an entry that the model does not know.
+        """
+        given = {k: v for k, v in record.items() if k not in ("model", "note")}
+        if record.get("model", cls.name) != cls.name:
+            raise ConfigError(
+                f"This is a record of the model {record['model']!r}, not {cls.name!r}."
+            )
+        known = [f.name for f in fields(cls)]
+        for key in given:
+            if key not in known:
+                raise unknown_name("parameter of the dipole portal", key, known)
+        if "mass" not in given:
+            raise ConfigError("The record of a dipole portal lacks the mass of N.")
+        return cls(**given)
+
+    def __repr__(self) -> str:
+        parts = [f"mass={self.mass:g}"]
+        parts += [f"{k}={getattr(self, k):g}" for k in _COUPLING_OF.values() if getattr(self, k)]
+        parts.append(f"nature={self.nature!r}")
+        if self.conventions != "standard":
+            parts.append(f"conventions={self.conventions!r}")
+        defaults = _DEFAULTS[self.conventions]
+        for option in fields(_Options):
+            value = getattr(self, option.name)
+            if value != getattr(defaults, option.name):
+                parts.append(f"{option.name}={value!r}")
+        return f"DipolePortal({', '.join(parts)})"
