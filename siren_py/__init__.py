@@ -21,24 +21,28 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from siren_py import constants, errors, geometry, processes, units
+    from siren_py.combination import combine
     from siren_py.detector import DetectorModel
     from siren_py.estimate import Estimate
     from siren_py.flux import Flux, load_flux
     from siren_py.io.root import read_root
     from siren_py.materials import Material
-    from siren_py.models import DipolePortal
+    from siren_py.models import DipolePortal, Model
     from siren_py.resources import list_detectors, list_fluxes, load_detector
-    from siren_py.sample import Sample, combine
+    from siren_py.sample import Sample
+    from siren_py.selection import Cut
     from siren_py.simulation import Simulation
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "Cut",
     "DetectorModel",
     "DipolePortal",
     "Estimate",
     "Flux",
     "Material",
+    "Model",
     "Sample",
     "Simulation",
     "__version__",
@@ -57,14 +61,16 @@ __all__ = [
 
 # Public name -> module that defines it; a name without an entry here is a module itself.
 _HOME = {
+    "Cut": "selection",
     "DetectorModel": "detector",
     "DipolePortal": "models",
     "Estimate": "estimate",
     "Flux": "flux",
     "Material": "materials",
+    "Model": "models",
     "Sample": "sample",
     "Simulation": "simulation",
-    "combine": "sample",
+    "combine": "combination",
     "list_detectors": "resources",
     "list_fluxes": "resources",
     "load_detector": "resources",

@@ -62,9 +62,7 @@ def nearest_names(name: str, names: Iterable[str], count: int = 3) -> list[str]:
     return [folded[c] for c in close]
 
 
-def unknown_name(
-    kind: str, name: object, names: Iterable[str], hint: str = ""
-) -> UnknownNameError:
+def unknown_name(kind: str, name: object, names: Iterable[str], hint: str = "") -> UnknownNameError:
     """Build the error for an unknown name, with the nearest valid names.
 
     Parameters

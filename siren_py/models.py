@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from math import isfinite
 from typing import Any, ClassVar
@@ -38,6 +38,71 @@ def coupling_from_bohr_magnetons(moment: float) -> float:
     d = mu / 2 with mu_B = e / (2 m_e) = 296.3 / GeV: 6.75e-9 mu_B is d = 1e-6 / GeV.
     """
     return 0.5 * moment * BOHR_MAGNETON
+
+
+class Model:
+    """Processes of one's own, put together: which particle interacts and decays how.
+
+    Parameters
+    ----------
+    interactions
+        Interactions by PDG code of the incoming particle.
+    decays
+        Decays by PDG code of the parent.
+    masses
+        Masses [GeV] of the particles that the model adds, by PDG code: all that decay.
+    name
+        Name, for the provenance.
+    followed
+        PDG codes of further particles whose interactions with matter are simulated when they
+        come out of a vertex.
+
+    Raises
+    ------
+    ConfigError
+        If a particle decays but has no mass.
+    """
+
+    def __init__(
+        self,
+        interactions: Mapping[int, Sequence[Interaction]],
+        decays: Mapping[int, Sequence[Decay]] | None = None,
+        masses: Mapping[int, float] | None = None,
+        *,
+        name: str = "own model",
+        followed: Sequence[int] = (),
+    ) -> None:
+        self._interactions = {int(k): list(v) for k, v in interactions.items()}
+        self._decays = {int(k): list(v) for k, v in (decays or {}).items()}
+        self.particle_masses = {int(k): float(v) for k, v in (masses or {}).items()}
+        self.name = name
+        self.followed = tuple(int(p) for p in followed)
+        for pdg in self._decays:
+            if not self.particle_masses.get(pdg, 0.0) > 0.0:
+                raise ConfigError(
+                    f"Particle {pdg} of the model {name!r} decays, so it needs a mass above zero: "
+                    f"masses={{{pdg}: ...}} [GeV]."
+                )
+
+    def interactions(self, pdg: int) -> list[Interaction]:
+        """Interactions of a particle with nuclei; empty if it has none."""
+        return self._interactions.get(int(pdg), [])
+
+    def decays(self, pdg: int) -> list[Decay]:
+        """Decays of a particle; empty if it is stable."""
+        return self._decays.get(int(pdg), [])
+
+    def to_dict(self) -> dict[str, Any]:
+        """Name, masses and the names of the processes, for the provenance."""
+        return {
+            "name": self.name,
+            "masses": {str(k): v for k, v in self.particle_masses.items()},
+            "interactions": {str(k): [i.name for i in v] for k, v in self._interactions.items()},
+            "decays": {str(k): [d.name for d in v] for k, v in self._decays.items()},
+        }
+
+    def __repr__(self) -> str:
+        return f"Model({self.name!r})"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -253,7 +318,7 @@ class DipolePortal:
 
     def to_dict(self) -> dict[str, Any]:
         """Everything that defines the model, as plain values: the inverse of `from_dict`."""
-        record: dict[str, Any] = {"model": self.name, **asdict(self)}
+        record: dict[str, Any] = {"name": self.name, **asdict(self)}
         if self.conventions == "darknews":
             record["note"] = _DARKNEWS_NOTE
         return record
@@ -269,10 +334,10 @@ class DipolePortal:
         UnknownNameError
             If it has an entry that the model does not know.
         """
-        given = {k: v for k, v in record.items() if k not in ("model", "note")}
-        if record.get("model", cls.name) != cls.name:
+        given = {k: v for k, v in record.items() if k not in ("name", "note")}
+        if record.get("name", cls.name) != cls.name:
             raise ConfigError(
-                f"This is a record of the model {record['model']!r}, not {cls.name!r}."
+                f"This is a record of the model {record['name']!r}, not {cls.name!r}."
             )
         known = [f.name for f in fields(cls)]
         for key in given:

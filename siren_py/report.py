@@ -89,8 +89,8 @@ def summarise(sample: Sample, pot: float | Mapping[str, float]) -> Summary:
     config = sample.provenance.get("configuration", {})
     fluxes = ", ".join(str(f["name"]) for f in sample.lookup["fluxes"])
     title = (
-        f"{config.get('model', {}).get('name', 'model')} in {config.get('detector', {}).get('name')}"
-        f", region {config.get('region')}, flux {fluxes}, decay {config.get('decay')}"
+        f"{config.get('model', {}).get('name', 'model')} in "
+        f"{config.get('detector', {}).get('name')}, region {config.get('region')}, flux {fluxes}, decay {config.get('decay')}"
     )
     return Summary(
         expected=sample.expected(pot),

@@ -115,7 +115,7 @@ class Sample:
         """Names of the event columns."""
         return ["weight", *self._store[0].events]
 
-    def __getitem__(self, name: str) -> npt.NDArray[np.generic]:
+    def __getitem__(self, name: str) -> npt.NDArray[Any]:
         """Return the event column `name`, shape (n,)."""
         if name == "weight":
             return self.weights
@@ -126,7 +126,8 @@ class Sample:
     @property
     def weights(self) -> FloatArray:
         """Expected number of events per proton on target of each event, shape (n,)."""
-        return np.concatenate([product_of_factors(t) for t in self._store]) / self.n_attempts
+        products = np.concatenate([product_of_factors(t) for t in self._store])
+        return np.asarray(products / self.n_attempts)
 
     def weights_at(self, pot: float | Mapping[str, float]) -> FloatArray:
         """Return the weights times the exposure of each event's flux, shape (n,)."""
@@ -140,7 +141,8 @@ class Sample:
         """Return the name of each event's `key`, e.g. ``names("material")``, shape (n,)."""
         labels = self._labels(key)
         index = np.concatenate([self._category(key, t) for t in self._store])
-        return np.asarray(labels, dtype=object)[index]
+        named: npt.NDArray[np.object_] = np.asarray(labels, dtype=object)[index]
+        return named
 
     def _labels(self, key: str) -> list[str]:
         if key not in KEYS:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from siren_py._typing import BoolArray
+from siren_py._typing import BoolArray, FloatArray
 from siren_py.errors import ConfigError
 from siren_py.estimate import Estimate
 from siren_py.weighting import Sums
@@ -85,9 +85,7 @@ def evaluate_cut(cut: Cut, sample: Sample) -> BoolArray:
 
 def final_energy_above(pdg: int, energy: float) -> Cut:
     """Cut: the final particle `pdg` has more than `energy` [GeV]."""
-    return Cut(
-        f"E({pdg}) > {energy:g} GeV", lambda s: np.nan_to_num(s.momenta(pdg)[:, 0]) > energy
-    )
+    return Cut(f"E({pdg}) > {energy:g} GeV", lambda s: np.nan_to_num(s.momenta(pdg)[:, 0]) > energy)
 
 
 def opening_angle_below(first: int, second: int, angle: float) -> Cut:
@@ -101,7 +99,7 @@ def opening_angle_below(first: int, second: int, angle: float) -> Cut:
 
 
 def beam_angle_below(pdgs: Iterable[int], angle: float) -> Cut:
-    """Cut: the summed momentum of the final particles `pdgs` is within `angle` [rad] of the beam."""
+    """Cut: the summed momentum of final particles is within `angle` [rad] of the beam."""
     wanted = tuple(pdgs)
 
     def function(sample: Sample) -> BoolArray:
@@ -117,10 +115,11 @@ def in_region(name: str) -> Cut:
     return Cut(f"in {name}", lambda s: s.names("region") == name)
 
 
-def _angle(p: np.ndarray, q: np.ndarray) -> np.ndarray:
+def _angle(p: FloatArray, q: FloatArray) -> FloatArray:
     """Angle between vectors; atan2 keeps its precision for small angles. NaN if one is missing."""
     cross = np.linalg.norm(np.cross(p, q), axis=1)
-    return np.arctan2(cross, np.einsum("ij,ij->i", p, q))
+    angle: FloatArray = np.arctan2(cross, np.einsum("ij,ij->i", p, q))
+    return angle
 
 
 @dataclass(frozen=True)

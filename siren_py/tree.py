@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -24,7 +25,7 @@ import numpy.typing as npt
 from siren_py._typing import BoolArray, FloatArray, IntArray
 from siren_py.errors import ConfigError, FormatError
 
-Column = npt.NDArray[np.generic]
+Column = npt.NDArray[Any]
 Columns = dict[str, Column]
 
 PARTICLE_COLUMNS: Mapping[str, type[np.generic]] = {

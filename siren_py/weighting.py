@@ -97,8 +97,8 @@ def exposure_by_flux(
             keys = [k for k in (str(flux["name"]), str(flux.get("mode"))) if k in pot]
             if not keys:
                 raise ConfigError(
-                    f"No exposure is given for the flux {flux['name']!r} (mode {flux.get('mode')!r})."
-                    f" Give one under either name, e.g. pot={{{str(flux.get('mode'))!r}: 1e21}}."
+                    f"No exposure is given for the flux {flux['name']!r} "
+                    f"(mode {flux.get('mode')!r}). Give one under either name, e.g. pot={{{str(flux.get('mode'))!r}: 1e21}}."
                 )
             values[i] = float(pot[keys[0]])
     if not (np.isfinite(values) & (values >= 0.0)).all():

@@ -158,7 +158,7 @@ def place(
     int
         Number of lines done: n, or fewer if a buffer was too small (a fault of the caller).
     """
-    for i in range(origins.shape[0]):
+    for i in range(len(origins)):
         out.matter[i] = 0.0
         pieces = region_on_line(
             region, external_region, i, origins[i], directions[i], region_scratch
@@ -215,7 +215,7 @@ def place(
         for axis in range(3):
             out.vertex[i, axis] = origins[i, axis] + x * directions[i, axis]
             out.decay[i, axis] = origins[i, axis] + y * directions[i, axis]
-    return origins.shape[0]
+    return len(origins)
 
 
 @kernel
@@ -236,7 +236,7 @@ def line_sums(
     matter: FloatArray,
 ) -> int:
     """Write W [1/cm2] of given lines to `matter` (n,); other arguments and result as `place`."""
-    for i in range(origins.shape[0]):
+    for i in range(len(origins)):
         matter[i] = 0.0
         pieces = region_on_line(
             region, external_region, i, origins[i], directions[i], region_scratch
@@ -260,7 +260,7 @@ def line_sums(
         )  # fmt: skip
         if count < 0:
             return i
-    return origins.shape[0]
+    return len(origins)
 
 
 @kernel
@@ -297,7 +297,7 @@ def rate_columns(
     int
         Number of lines done; other arguments and result as in `place`.
     """
-    for i in range(origins.shape[0]):
+    for i in range(len(origins)):
         pieces = region_on_line(
             region, external_region, i, origins[i], directions[i], region_scratch
         )
@@ -325,4 +325,4 @@ def rate_columns(
                 columns[k, scratch.volume[segment], scratch.material[segment]] += (
                     buffers.weight[j] * line_weights[i]
                 )
-    return origins.shape[0]
+    return len(origins)

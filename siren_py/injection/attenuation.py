@@ -27,7 +27,8 @@ _SERIES = 0.02
 def decay_chance(x: float) -> float:
     """Return 1 - exp(-x) for x >= 0, without cancellation."""
     if x < _SERIES:
-        return x * (1.0 - x / 2.0 * (1.0 - x / 3.0 * (1.0 - x / 4.0 * (1.0 - x / 5.0 * (1.0 - x / 6.0)))))
+        tail = 1.0 - x / 4.0 * (1.0 - x / 5.0 * (1.0 - x / 6.0))
+        return x * (1.0 - x / 2.0 * (1.0 - x / 3.0 * tail))
     return -expm1(-x)
 
 
@@ -147,9 +148,7 @@ def sweep_upstream(
 
 
 @kernel
-def depth_in_subpiece(
-    u: float, h: float, length: float, importance: float, inside: int
-) -> float:
+def depth_in_subpiece(u: float, h: float, length: float, importance: float, inside: int) -> float:
     """Draw how far upstream of the sub-piece's end the vertex lies [cm].
 
     The density is proportional to I exp(-v/L) outside and to I exp(-v/L) + 1 - exp(-v/L) inside
@@ -165,8 +164,8 @@ def depth_in_subpiece(
     # The small-z form of the cumulative distribution bounds the root from below, and the
     # distribution is convex: Newton's method converges from there.
     a = 0.5 * (1.0 - importance)
-    z = 2.0 * goal / (importance + sqrt(importance * importance + 4.0 * a * goal)) if goal > 0.0 else 0.0
-    z = min(z, x)
+    root = sqrt(importance * importance + 4.0 * a * goal)
+    z = min(2.0 * goal / (importance + root), x) if goal > 0.0 else 0.0
     for _ in range(60):
         value = importance * decay_chance(z) + excess(z) - goal
         slope = importance * exp(-z) + decay_chance(z)

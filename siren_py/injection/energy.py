@@ -82,9 +82,7 @@ class EnergyCells:
         return cls(edges[:-1], edges[1:], mass, native=True)
 
     @classmethod
-    def _of_histogram(
-        cls, edges: FloatArray, values: FloatArray, threshold: float
-    ) -> EnergyCells:
+    def _of_histogram(cls, edges: FloatArray, values: FloatArray, threshold: float) -> EnergyCells:
         lows, highs, masses = [], [], []
         for low, high, value in zip(edges[:-1], edges[1:], values, strict=True):
             if value <= 0.0 or high <= threshold:

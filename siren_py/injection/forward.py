@@ -52,7 +52,7 @@ def place_vertices(
     `out.vertex`, `out.volume`, `out.material` are filled; `out.matter` receives n/g, the density
     of targets over the drawn density [1/cm2], 0 where the line meets no target.
     """
-    for i in range(origins.shape[0]):
+    for i in range(len(origins)):
         out.matter[i] = 0.0
         n = trace_line(
             geometry, external, i, origins[i, 0], origins[i, 1], origins[i, 2],
@@ -119,7 +119,7 @@ def place_vertices(
         out.material[i] = scratch.material[segment]
         for axis in range(3):
             out.vertex[i, axis] = origins[i, axis] + x * beam[axis]
-    return origins.shape[0]
+    return len(origins)
 
 
 @kernel
@@ -136,7 +136,7 @@ def place_decays(
 
     `directions` (n, 3), `lengths` (n,) and `uniform` (n,) belong to the flying particles.
     """
-    for i in range(directions.shape[0]):
+    for i in range(len(directions)):
         if out.matter[i] == 0.0:
             continue
         pieces = region_on_line(
@@ -153,4 +153,4 @@ def place_decays(
         out.leaf[i] = region_scratch.volume[piece]
         for axis in range(3):
             out.decay[i, axis] = out.vertex[i, axis] + y * directions[i, axis]
-    return directions.shape[0]
+    return len(directions)

@@ -1,5 +1,4 @@
-"""Growing the trees: every outgoing particle that has a process is followed, generation by
-generation.
+"""Growing the trees: outgoing particles that have a process are followed, by generation.
 
 Behind the vertices that the placement fixed, particles are followed as in nature: the distance
 to the next vertex is drawn from the exact sum of decay and interaction probability along the
@@ -92,7 +91,7 @@ def next_vertex(
 
     `decay_rate` (n,) is 1/L, `rate` (n, M) the interaction rate per material, both [1/cm].
     """
-    for i in range(origins.shape[0]):
+    for i in range(len(origins)):
         n = trace_line(
             geometry, external, i,
             origins[i, 0], origins[i, 1], origins[i, 2],
@@ -124,7 +123,7 @@ def next_vertex(
             position = scratch.t_out[s]
         if left >= 0.0 and decay_rate[i] > 0.0:
             distance[i] = position + left / decay_rate[i]
-    return origins.shape[0]
+    return len(origins)
 
 
 @dataclass(frozen=True)
@@ -173,7 +172,8 @@ class Growth:
                     f"Particle {pdg} decays, but the model gives it no mass: add it to "
                     "`particle_masses`."
                 )
-            self._kinds[pdg] = _Kind(mass, HBARC / width if width > 0.0 else inf, choices, reactions)
+            rest_length = HBARC / width if width > 0.0 else inf
+            self._kinds[pdg] = _Kind(mass, rest_length, choices, reactions)
 
     @property
     def process_names(self) -> list[str]:
@@ -214,9 +214,7 @@ class Growth:
             for entry in frontier.entries:
                 for pdg in np.unique(entry.pdg):
                     if int(pdg) in self._kinds:
-                        self._follow(
-                            builder, entry, int(pdg), processes, rng, following, factors
-                        )
+                        self._follow(builder, entry, int(pdg), processes, rng, following, factors)
             if not following.entries:
                 return factors
             frontier = following

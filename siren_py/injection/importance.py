@@ -72,7 +72,7 @@ class Importance:
         value = value + fraction * self._table[k + 2, nuclide]
         # Beyond the table the chance to decay in the region falls as 1/L.
         value = value * np.minimum(1.0, LENGTHS[-1] / np.maximum(length, 1e-300))
-        return np.where(length == 0.0, self._table[0, nuclide], value)
+        return np.asarray(np.where(length == 0.0, self._table[0, nuclide], value))
 
 
 def _spread(axis: FloatArray, n: int, rng: np.random.Generator) -> FloatArray:
@@ -82,7 +82,7 @@ def _spread(axis: FloatArray, n: int, rng: np.random.Generator) -> FloatArray:
     local = np.stack(
         [np.sin(angle) * np.cos(phi), np.sin(angle) * np.sin(phi), np.cos(angle)], axis=1
     )
-    return local @ rotations_to(axis[None, :])[0].T
+    return np.asarray(local @ rotations_to(axis[None, :])[0].T)
 
 
 def rotations_to(axes: FloatArray) -> FloatArray:

@@ -7,34 +7,24 @@ a chunk is then a function of (seed, chunk number, size) alone.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from siren_py._typing import FloatArray, IntArray
-from siren_py.constants import SPEED_OF_LIGHT
 from siren_py.errors import ConfigError, KinematicsError
 from siren_py.flux import FluxLike
-from siren_py.injection.builder import Block, TreeBuilder
+from siren_py.injection.assembly import Assembler, Batch
 from siren_py.injection.energy import EnergyCells, EnergyReactionProposal, energy_range
-from siren_py.injection.growth import Frontier, Growth
+from siren_py.injection.growth import Growth
 from siren_py.injection.importance import Importance, rotations_to
 from siren_py.injection.matter import Matter
 from siren_py.injection.placement import AimedPlacement, ForwardPlacement, Placer
 from siren_py.injection.reactions import Reactions
-from siren_py.injection.signal import ModelLike, Signal, draw_choice
+from siren_py.injection.signal import ModelLike, Signal
 from siren_py.nuclei import nuclide as nuclide_of
 from siren_py.rng import stream
-from siren_py.tree import (
-    BEAM,
-    FINAL,
-    INTERMEDIATE,
-    TARGET,
-    Columns,
-    EventTable,
-    vertex_of,
-)
+from siren_py.tree import EventTable, vertex_of
 
 if TYPE_CHECKING:
     from siren_py.detector import DetectorModel
@@ -45,32 +35,6 @@ PROPOSALS = ("aimed", "forward")
 def describe(flux: FluxLike) -> str:
     """Return the name of a flux, or its PDG code if it has none."""
     return str(getattr(flux, "name", "") or f"pdg {flux.pdg}")
-
-
-@dataclass
-class _Batch:
-    """Events of one flux and one process that survived placement."""
-
-    flux: int
-    attempt: IntArray
-    energy: FloatArray
-    reaction: IntArray
-    pdg: IntArray
-    momenta: FloatArray
-    slot: IntArray
-    polarization: FloatArray
-    length: FloatArray
-    vertex: FloatArray
-    decay: FloatArray
-    where: dict[str, IntArray]
-    factors: dict[str, FloatArray]
-    invariants: dict[str, FloatArray]
-    process: str
-    part: IntArray
-    target: IntArray
-
-    def __len__(self) -> int:
-        return int(self.attempt.size)
 
 
 class Injector:
@@ -114,20 +78,26 @@ class Injector:
         self._target_codes = np.array(
             [nuclide_of(n).pdg for n in self.matter.nuclides], dtype=np.int64
         )
-        self._target_masses = np.array([nuclide_of(n).mass for n in self.matter.nuclides])
         self.reactions = [self._reactions_of(flux) for flux in self.fluxes]
         self.parts = tuple(dict.fromkeys(p for r in self.reactions for p in r.parts))
         aimed = AimedPlacement(detector, region, self.matter)
         self.proposal_name = proposal
         self._placer: Placer = (
-            aimed
-            if proposal == "aimed"
-            else ForwardPlacement(detector, region, self.matter, beam)
+            aimed if proposal == "aimed" else ForwardPlacement(detector, region, self.matter, beam)
         )
         importance = Importance(aimed, self.matter, beam, self._mean_cross_sections())
         self.energy = self._energy_proposal(importance)
         self.growth = Growth(detector, model, self.matter)
         self.processes = self._process_names()
+        self.assembler = Assembler(
+            self.fluxes,
+            beam,
+            self._target_codes,
+            np.array([nuclide_of(n).mass for n in self.matter.nuclides]),
+            self.processes,
+            self.signal,
+            self.growth,
+        )
 
     # ------------------------------------------------------------ preparation
 
@@ -185,9 +155,7 @@ class Injector:
             open_ = high > low if not of_flux.native else high >= low
             middle = np.where(open_, 0.5 * (low + high), high)
             width = of_flux.high - of_flux.low
-            share = np.where(
-                open_, (high - low) / np.where(width > 0.0, width, 1.0)[:, None], 0.0
-            )
+            share = np.where(open_, (high - low) / np.where(width > 0.0, width, 1.0)[:, None], 0.0)
             if of_flux.native:
                 share = open_.astype(np.float64)
             index = np.broadcast_to(np.arange(len(reactions)), middle.shape)
@@ -304,7 +272,7 @@ class Injector:
             purpose: stream(seed, purpose, number)
             for purpose in ("energy", "scattering", "line", "vertex", "decay", "growth")
         }
-        batches: list[_Batch] = []
+        batches: list[Batch] = []
         for f, attempt, energy, reaction, flux_factor, reaction_factor in self.energy.sample(
             n, rngs["energy"]
         ):
@@ -323,7 +291,7 @@ class Injector:
                 )
                 if len(batch):
                     batches.append(batch)
-        return self._assemble(batches, first, rngs)
+        return self.assembler.assemble(batches, first, rngs, self.invariants)
 
     def _place(
         self,
@@ -335,7 +303,7 @@ class Injector:
         state: Any,
         factors: dict[str, FloatArray],
         rngs: dict[str, np.random.Generator],
-    ) -> _Batch:
+    ) -> Batch:
         reactions = self.reactions[f]
         n = attempt.size
         momenta = _rotate(state.momenta, self._rotation)
@@ -349,7 +317,7 @@ class Injector:
             polar = np.zeros((n, 3))
         else:
             is_signal = np.isin(state.pdg, self.signal.pdgs)
-            found = is_signal.any(axis=1)
+            found = np.asarray(is_signal.any(axis=1), dtype=np.bool_)
             slot = is_signal.argmax(axis=1)
             p = momenta[rows, slot]
             length = self.signal.decay_length(state.pdg[rows, slot], p)
@@ -373,7 +341,7 @@ class Injector:
         keep = np.flatnonzero(~(product == 0.0))
         part_index = np.array([self.parts.index(p) for p in reactions.parts], dtype=np.int64)
         self._invariant_names = self._invariant_names | frozenset(state.invariants)
-        return _Batch(
+        return Batch(
             flux=f,
             attempt=attempt[keep],
             energy=energy[keep],
@@ -397,163 +365,6 @@ class Injector:
             part=part_index[reactions.part[reaction[keep]]],
             target=nuclide[keep],
         )
-
-    def _assemble(
-        self, batches: list[_Batch], first: int, rngs: dict[str, np.random.Generator]
-    ) -> EventTable:
-        sizes = [len(b) for b in batches]
-        total = sum(sizes)
-        attempts = np.concatenate([b.attempt for b in batches]) if batches else np.zeros(0, int)
-        # Row of each event in the chunk: events are stored in the order of their attempts.
-        row_of = np.empty(total, dtype=np.int64)
-        row_of[np.argsort(attempts, kind="stable")] = np.arange(total)
-        events = self._empty_columns(total)
-        builder = TreeBuilder(total)
-        start = 0
-        for batch, size in zip(batches, sizes, strict=True):
-            rows = row_of[start : start + size]
-            start += size
-            self._fill(builder, events, batch, rows, first, rngs)
-        return builder.build(events)
-
-    def _empty_columns(self, n: int) -> Columns:
-        columns: Columns = {"event": np.zeros(n, dtype=np.int64)}
-        for name in ("flux", "primary_pdg", "target", "target_part", "channel"):
-            columns[name] = np.full(n, -1, dtype=np.int32)
-        for name in ("volume", "material", "decay_volume", "region"):
-            columns[name] = np.full(n, -1, dtype=np.int32)
-        columns["primary_energy"] = np.zeros(n)
-        columns["decay_length"] = np.zeros(n)
-        for axis in "xyz":
-            columns[f"polarization_{axis}"] = np.zeros(n)
-        for name in self.invariants:
-            columns[name] = np.full(n, np.nan)
-        for name in ("flux", "reaction", "interaction", "line", "matter"):
-            columns[f"factor_{name}"] = np.ones(n)
-        for name in ("branching", "final_state", "combination"):
-            columns[f"factor_{name}"] = np.ones(n)
-        return columns
-
-    def _fill(
-        self,
-        builder: TreeBuilder,
-        events: Columns,
-        batch: _Batch,
-        rows: IntArray,
-        first: int,
-        rngs: dict[str, np.random.Generator],
-    ) -> None:
-        flux = self.fluxes[batch.flux]
-        events["event"][rows] = batch.attempt + first
-        events["flux"][rows] = batch.flux
-        events["primary_pdg"][rows] = int(flux.pdg)
-        events["primary_energy"][rows] = batch.energy
-        events["target"][rows] = self._target_codes[batch.target]
-        events["target_part"][rows] = batch.part
-        events["decay_length"][rows] = batch.length
-        for i, axis in enumerate("xyz"):
-            events[f"polarization_{axis}"][rows] = batch.polarization[:, i]
-        for columns in (batch.where, batch.factors, batch.invariants):
-            for name, value in columns.items():
-                events[name][rows] = value
-        time = batch.vertex @ self._beam / SPEED_OF_LIGHT
-        process = self.processes.index(batch.process)
-        vertex = builder.add_vertex(rows, batch.vertex, time, process, batch.where["volume"])
-        n = len(batch)
-        beam = np.zeros((n, 4))
-        beam[:, 0] = batch.energy
-        beam[:, 1:] = batch.energy[:, None] * self._beam
-        at_rest = np.zeros((n, 4))
-        at_rest[:, 0] = self._target_masses[batch.target]
-        for pdg, momentum, status in (
-            (int(flux.pdg), beam, BEAM),
-            (self._target_codes[batch.target], at_rest, TARGET),
-        ):
-            block = builder.add_particle(rows, pdg, momentum, status, -1)
-            block.columns["end_vertex"][:] = vertex
-        frontier = Frontier()
-        blocks: dict[int, tuple[Block, IntArray]] = {}
-        for k in range(batch.pdg.shape[1]):
-            present = np.flatnonzero(batch.pdg[:, k] != 0)
-            block = builder.add_particle(
-                rows[present], batch.pdg[present, k], batch.momenta[present, k], FINAL,
-                vertex[present],
-            )  # fmt: skip
-            blocks[k] = (block, present)
-            other = present[batch.slot[present] != k]
-            position = np.searchsorted(present, other)
-            frontier.add(
-                block, position, batch.pdg[other, k], batch.momenta[other, k],
-                batch.vertex[other], time[other], rows[other],
-            )  # fmt: skip
-        if not self.signal.prompt:
-            self._decay(builder, events, batch, rows, time, blocks, frontier, rngs["decay"])
-        factor = self.growth.run(builder, frontier, self.processes, rngs["growth"])
-        for event_rows, weight in factor:
-            np.multiply.at(events["factor_final_state"], event_rows, weight)
-
-    def _decay(
-        self,
-        builder: TreeBuilder,
-        events: Columns,
-        batch: _Batch,
-        rows: IntArray,
-        time: FloatArray,
-        blocks: dict[int, tuple[Block, IntArray]],
-        frontier: Frontier,
-        rng: np.random.Generator,
-    ) -> None:
-        """Let the signal particles decay at the points that were drawn for them."""
-        n = len(batch)
-        everyone = np.arange(n)
-        pdg = batch.pdg[everyone, batch.slot]
-        momentum = batch.momenta[everyone, batch.slot]
-        speed = np.sqrt(np.einsum("ij,ij->i", momentum[:, 1:], momentum[:, 1:])) / momentum[:, 0]
-        flight = np.linalg.norm(batch.decay - batch.vertex, axis=1)
-        later = time + flight / (np.where(speed > 0.0, speed, 1.0) * SPEED_OF_LIGHT)
-        for code in map(int, self.signal.pdgs):
-            mine = np.flatnonzero(pdg == code)
-            if not mine.size:
-                continue
-            choices = self.signal.choices[code]
-            picked = draw_choice(choices, mine.size, rng)
-            for c, choice in enumerate(choices):
-                some = mine[picked == c]
-                if not some.size:
-                    continue
-                state = choice.decay.sample(
-                    choice.channel, momentum[some], batch.polarization[some], pdg[some], rng
-                )
-                at = rows[some]
-                events["channel"][at] = choice.number
-                events["factor_branching"][at] = choice.factor
-                events["factor_final_state"][at] *= state.weight
-                vertex = builder.add_vertex(
-                    at,
-                    batch.decay[some],
-                    later[some],
-                    self.processes.index(choice.decay.name),
-                    batch.where["decay_volume"][some],
-                )
-                for k, (block, present) in blocks.items():
-                    ended = some[batch.slot[some] == k]
-                    builder.end_particle(
-                        block,
-                        np.searchsorted(present, ended),
-                        vertex[batch.slot[some] == k],
-                        INTERMEDIATE,
-                    )
-                for k in range(state.pdg.shape[1]):
-                    exists = np.flatnonzero(state.pdg[:, k] != 0)
-                    block = builder.add_particle(
-                        at[exists], state.pdg[exists, k], state.momenta[exists, k], FINAL,
-                        vertex[exists],
-                    )  # fmt: skip
-                    frontier.add(
-                        block, np.arange(exists.size), state.pdg[exists, k],
-                        state.momenta[exists, k], batch.decay[some[exists]], later[some[exists]],
-                        at[exists],
-                    )  # fmt: skip
 
 
 def _rotate(vectors: FloatArray, rotation: FloatArray) -> FloatArray:

@@ -186,8 +186,6 @@ class LineSource:
         return result
 
 
-def _overlap(
-    first: tuple[FloatArray, FloatArray], second: tuple[FloatArray, FloatArray]
-) -> bool:
+def _overlap(first: tuple[FloatArray, FloatArray], second: tuple[FloatArray, FloatArray]) -> bool:
     """Say whether two axis-aligned boxes have a common inside."""
     return bool((np.maximum(first[0], second[0]) < np.minimum(first[1], second[1])).all())

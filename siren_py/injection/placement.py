@@ -66,6 +66,7 @@ class Placer(Protocol):
         """Place n events that fly along `directions` (n, 3) with decay lengths [cm] (n,)."""
         ...
 
+
 def empty_placed(n: int) -> Placed:
     """Return room for n events, all impossible so far."""
     return Placed(

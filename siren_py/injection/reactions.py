@@ -55,7 +55,9 @@ class Reactions:
         Energies are in GeV; reactions whose threshold is not below `energy_max` are left out.
         """
         position = {name: i for i, name in enumerate(nuclides)}
-        bound, rows, parts = [], [], []
+        bound: list[BoundInteraction] = []
+        rows: list[tuple[int, int, int, int]] = []
+        parts: list[str] = []
         for interaction in interactions:
             reactions = [
                 r

@@ -211,7 +211,7 @@ def differential_all(
     species: Species,
     out: FloatArray,
 ) -> None:
-    """Differential cross sections [cm2/GeV2], (n,); 0 outside the kinematic range and above the cut."""
+    """Differential cross sections [cm2/GeV2], (n,); 0 outside the range and above the cut."""
     for j in range(len(q2)):
         i = reaction[j]
         out[j] = 0.0

@@ -30,7 +30,6 @@ from siren_py.processes.dipole_kernels import (
 )
 from siren_py.processes.nucleon import PROTON_KELLY
 
-
 # Columns of a table row, one row per edge: 64 bytes, a cache line.
 _EDGE, _W, _V, _TAIL = 0, 1, 2, 4
 COLUMNS = 8

