@@ -90,7 +90,8 @@ def summarise(sample: Sample, pot: float | Mapping[str, float]) -> Summary:
     fluxes = ", ".join(str(f["name"]) for f in sample.lookup["fluxes"])
     title = (
         f"{config.get('model', {}).get('name', 'model')} in "
-        f"{config.get('detector', {}).get('name')}, region {config.get('region')}, flux {fluxes}, decay {config.get('decay')}"
+        f"{config.get('detector', {}).get('name')}, region {config.get('region')}, "
+        f"flux {fluxes}, decay {config.get('decay') or 'any'}"
     )
     return Summary(
         expected=sample.expected(pot),

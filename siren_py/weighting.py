@@ -98,7 +98,8 @@ def exposure_by_flux(
             if not keys:
                 raise ConfigError(
                     f"No exposure is given for the flux {flux['name']!r} "
-                    f"(mode {flux.get('mode')!r}). Give one under either name, e.g. pot={{{str(flux.get('mode'))!r}: 1e21}}."
+                    f"(mode {flux.get('mode')!r}). Give one under either name, e.g. "
+                    f"pot={{{str(flux.get('mode'))!r}: 1e21}}."
                 )
             values[i] = float(pot[keys[0]])
     if not (np.isfinite(values) & (values >= 0.0)).all():

@@ -101,7 +101,11 @@ class BoundDipole(BoundInteraction):
         return r, e
 
     def total(self, reaction: IntArray, energy: FloatArray) -> FloatArray:
-        """Total cross sections [cm2 per nucleus], (n,), to about 1e-4."""
+        """Total cross sections [cm2 per nucleus], (n,), from the tables.
+
+        Their error is of order 1e-5, and at most 3e-3 above 1.001 of the threshold; closer to it
+        a bin may exceed the kinematic range and the error reaches some percent.
+        """
         r, e = self._arrays(reaction, energy)
         out = np.empty(len(e))
         kernels.tabulated_total_all(r, e, self.interaction.mass, self.species, self.tables, out)

@@ -148,7 +148,7 @@ def test_errors():
     with pytest.raises(ConfigError, match="lacks the mass"):
         DipolePortal.from_dict({"d_mu": 1e-6})
     with pytest.raises(ConfigError, match="not 'dipole-portal'"):
-        DipolePortal.from_dict({"model": "mass-mixing", "mass": 0.1})
+        DipolePortal.from_dict({"name": "mass-mixing", "mass": 0.1})
 
 
 def test_other_conventions_of_the_coupling():

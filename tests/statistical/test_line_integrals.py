@@ -1,0 +1,220 @@
+"""Rates of a particle that flies straight on against integrals along lines that are done here.
+
+Nothing of the engine is used for the expectation: shapes are crossed, displacement is resolved
+and exponentials are integrated by the code below.
+"""
+
+from __future__ import annotations
+
+from itertools import product
+
+import numpy as np
+import pytest
+from scipy.spatial.transform import Rotation
+
+import siren_py as sp
+from siren_py.geometry import Box, Cylinder, LayerStack, Sphere
+
+CARBON = sp.Material.from_element("C", density=2.0)
+IRON = sp.Material.from_element("Fe", density=7.87)
+LEAD = sp.Material.from_element("Pb", density=11.35)
+GAS = sp.Material.from_element("Ar", density=1.7e-3)
+
+LENGTHS = [0.01, 0.5, 30.0, 1e3, 1e6, 1e9]  # 0.1 mm, 5 mm, ..., 10 km, 1e9 cm
+
+
+# ------------------------------------------------------------------ lines, independently
+
+
+def box_crossing(half, centre, axes=None):
+    """Return a function of (origins, direction): entry and exit of a box, NaN where missed."""
+    axes = np.eye(3) if axes is None else axes
+    half, centre = np.asarray(half), np.asarray(centre)
+
+    def crossing(origins, direction):
+        local, way = (origins - centre) @ axes, direction @ axes
+        first, last = np.full(len(local), -np.inf), np.full(len(local), np.inf)
+        for k in range(3):
+            if abs(way[k]) < 1e-14:
+                outside = np.abs(local[:, k]) > half[k]
+                first[outside], last[outside] = np.inf, -np.inf
+                continue
+            a, b = (-half[k] - local[:, k]) / way[k], (half[k] - local[:, k]) / way[k]
+            first, last = np.maximum(first, np.minimum(a, b)), np.minimum(last, np.maximum(a, b))
+        miss = first >= last
+        return np.where(miss, np.nan, first), np.where(miss, np.nan, last)
+
+    return crossing
+
+
+def sphere_crossing(radius, centre):
+    def crossing(origins, direction):
+        local = origins - np.asarray(centre)
+        middle = -local @ direction
+        room = radius**2 - np.einsum("ij,ij->i", local, local) + middle**2
+        half = np.sqrt(np.where(room > 0.0, room, np.nan))
+        return middle - half, middle + half
+
+    return crossing
+
+
+def cylinder_crossing(radius, length, centre, axis):
+    """Cylinder along the detector's axis number `axis`."""
+    others = [k for k in range(3) if k != axis]
+
+    def crossing(origins, direction):
+        local = origins - np.asarray(centre)
+        flat, way = local[:, others], direction[others]
+        a = way @ way
+        if a > 0.0:
+            b = flat @ way / a
+            room = b**2 - ((flat**2).sum(axis=1) - radius**2) / a
+            half = np.sqrt(np.where(room > 0.0, room, np.nan))
+            first, last = -b - half, -b + half
+        else:
+            hit = (flat**2).sum(axis=1) < radius**2
+            first, last = np.where(hit, -np.inf, np.nan), np.where(hit, np.inf, np.nan)
+        if abs(direction[axis]) > 0.0:
+            ends = (np.array([[-0.5], [0.5]]) * length - local[:, axis]) / direction[axis]
+            first, last = np.maximum(first, ends.min(axis=0)), np.minimum(last, ends.max(axis=0))
+        else:
+            first = np.where(np.abs(local[:, axis]) < length / 2.0, first, np.nan)
+        miss = ~(first < last)
+        return np.where(miss, np.nan, first), np.where(miss, np.nan, last)
+
+    return crossing
+
+
+def line_rate(matter, region, origins, direction, length):
+    """Targets per area times their chance to be seen, per line, (n,).
+
+    `matter`: (crossing, atoms per cm3) in the order of addition; `region`: crossings.
+    """
+    spans = [crossing(origins, direction) for crossing, _ in matter]
+    wanted = [crossing(origins, direction) for crossing in region]
+    edges = np.sort(np.stack([e for span in (*spans, *wanted) for e in span], axis=1), axis=1)
+    low, high = edges[:, :-1], edges[:, 1:]
+    middle = 0.5 * (low + high)
+    number = np.zeros_like(middle)
+    inside = np.zeros_like(middle, dtype=bool)
+    with np.errstate(invalid="ignore"):
+        for (first, last), (_, value) in zip(spans, matter, strict=True):
+            number = np.where(
+                (middle > first[:, None]) & (middle < last[:, None]), value, number
+            )
+        for first, last in wanted:
+            inside |= (middle > first[:, None]) & (middle < last[:, None])
+    size = np.nan_to_num(high - low)
+    low, high = np.nan_to_num(low), np.nan_to_num(high)
+    rate = np.zeros(len(origins))
+    for i in range(size.shape[1]):
+        if length == 0.0:
+            rate += number[:, i] * size[:, i] * inside[:, i]
+            continue
+        x = size[:, i] / length
+        # x - (1 - exp(-x)), whose digits would be lost for small x.
+        series = x**2 / 2.0 - x**3 / 6.0 + x**4 / 24.0 - x**5 / 120.0
+        own = np.where(x < 1e-2, series, x + np.expm1(-x)) * length
+        rate += number[:, i] * own * inside[:, i]
+        leave = -np.expm1(-x) * length
+        for j in range(i + 1, size.shape[1]):
+            gap = np.maximum(low[:, j] - high[:, i], 0.0)
+            seen = np.exp(-gap / length) * -np.expm1(-size[:, j] / length)
+            rate += number[:, i] * leave * seen * inside[:, j]
+    return rate
+
+
+def atoms(material):
+    return sum(material.number_densities.values())
+
+
+def box_detector(beam=(0.0, 0.0, 1.0)):
+    """Boxes with edges along the axes; returns detector, matter and regions as known here."""
+    detector = sp.DetectorModel("boxes")
+    volumes = [
+        ("rock", (600, 600, 1000), (0, 0, -900), CARBON),
+        ("steel", (200, 160, 20), (10, 5, -60), IRON),
+        ("vessel", (150, 150, 200), (0, 0, 100), GAS),
+        ("plate", (140, 140, 0.3), (0, 0, 70), LEAD),
+        ("plate2", (0.5, 100, 160), (20, 0, 100), IRON),
+        ("beyond", (300, 300, 50), (0, 0, 350), LEAD),
+    ]
+    for name, size, at, material in volumes:
+        detector.add(name, Box(*map(float, size)), material, at=at)
+    regions = {
+        "gas": ((100, 100, 120), (0, 0, 90)),
+        "late": ((80, 120, 60), (15, 10, 150)),
+        "vacuum": ((60, 60, 30), (-20, 0, 30)),
+        "partly": ((90, 90, 100), (5, -5, 10)),
+        "rock": ((50, 50, 50), (0, 0, -600)),
+        "downstream": ((100, 100, 20), (0, 0, 300)),
+    }
+    for name, (size, at) in regions.items():
+        detector.add_region(name, Box(*map(float, size)), at=at)
+    detector.add_region("overlapping", ["gas", "late", "partly"])
+    detector.add_region("apart", ["vacuum", "rock", "late"])
+    detector.set_beam(beam)
+    matter = [(box_crossing(np.array(s) / 2, c), atoms(m)) for _, s, c, m in volumes]
+    crossings = {n: [box_crossing(np.array(s) / 2, c)] for n, (s, c) in regions.items()}
+    crossings["overlapping"] = sum((crossings[n] for n in ("gas", "late", "partly")), [])
+    crossings["apart"] = sum((crossings[n] for n in ("vacuum", "rock", "late")), [])
+    faces = [
+        np.unique([c[k] + s * h[k] / 2 for h, c in
+                   [(v[1], v[2]) for v in volumes] + list(regions.values()) for s in (-1, 1)])
+        for k in range(2)
+    ]  # fmt: skip
+    return detector, matter, crossings, faces
+
+
+def exact_box_rate(matter, region, faces, length):
+    """Exact: between the faces across the beam every line is alike."""
+    middles = [0.5 * (f[1:] + f[:-1]) for f in faces]
+    areas = np.multiply.outer(np.diff(faces[0]), np.diff(faces[1])).ravel()
+    grid = np.array(list(product(*middles)))
+    origins = np.column_stack([grid, np.zeros(len(grid))])
+    return areas @ line_rate(matter, region, origins, np.array([0.0, 0.0, 1.0]), length)
+
+
+def grid_rate(matter, region, direction, half_width, length, n=700, centre=(0.0, 0.0, 0.0)):
+    """Midpoint grid across the beam around `centre`: lines n x n."""
+    direction = np.asarray(direction) / np.linalg.norm(direction)
+    side = np.cross(direction, [0.3, 1.0, 0.2])
+    side /= np.linalg.norm(side)
+    up = np.cross(direction, side)
+    step = ((np.arange(n) + 0.5) / n * 2.0 - 1.0) * half_width
+    total = 0.0
+    for chunk in np.array_split(step, 10):
+        a, b = (g.ravel() for g in np.meshgrid(chunk, step, indexing="ij"))
+        origins = np.asarray(centre) + a[:, None] * side + b[:, None] * up
+        total += line_rate(matter, region, origins, direction, length).sum()
+    return total * (2.0 * half_width / n) ** 2
+
+
+def compare(simulation, expected, n, seed, allowed=0.0):
+    """Within 3 sigma and 1 %; `allowed` is the error of the expectation, relative. The pull."""
+    estimate = simulation.run(n, seed=seed).expected()
+    error = np.hypot(estimate.error, allowed * expected)
+    pull = (estimate.value - expected) / error
+    assert estimate.value == pytest.approx(expected, rel=0.01)
+    assert abs(pull) < 3.0, f"{estimate.value / expected:.5f} +- {error / expected:.5f}"
+    return pull
+
+
+# ------------------------------------------------------------------ boxes, exactly
+
+REGIONS = ["gas", "late", "vacuum", "partly", "rock", "downstream", "overlapping", "apart"]
+UNREACHABLE = {("downstream", 0.01)}
+"""The nearest matter upstream is more than 1e3 decay lengths away."""
+
+
+@pytest.mark.parametrize("length", LENGTHS)
+@pytest.mark.parametrize("region", REGIONS)
+def test_boxes_exactly(toy, region, length):
+    detector, matter, crossings, faces = box_detector()
+    expected = toy.sigma * exact_box_rate(matter, crossings[region], faces, length)
+    if (region, length) in UNREACHABLE:
+        assert expected == 0.0
+        with pytest.raises(sp.errors.ConfigError, match="No event is possible"):
+            toy.simulate(detector, length, region)
+        return
+    compare(toy.simulate(detector, length, region), expected, 60_000, seed=11)
