@@ -6,22 +6,38 @@ global interpreter lock, so that chunks run in threads.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
-from typing import TypeVar, cast
+from functools import cache
+from pathlib import Path
+from typing import Any, TypeVar, cast
 
 import numba
 
 _F = TypeVar("_F", bound=Callable[..., object])
 
+_MARK = b"from siren_py._numba import kernel"
+
+
+@cache
+def kernel_sources_hash() -> str:
+    """Return a hash of all files of the package that define kernels."""
+    folder = Path(__file__).parent
+    digest = hashlib.sha256()
+    for path in sorted(folder.rglob("*.py")):
+        text = path.read_bytes()
+        if _MARK in text:
+            digest.update(path.relative_to(folder).as_posix().encode() + b"\0" + text)
+    return digest.hexdigest()
+
 
 def kernel(function: _F) -> _F:
     """Compile `function` with numba (nopython, nogil, cached); the signature stays as written."""
     # error_model="numpy": a division by zero gives inf or nan as in NumPy, and costs no branch.
-    return cast(
-        "_F", numba.njit(cache=True, nogil=True, fastmath=False, error_model="numpy")(function)
-    )
-
-
-def inline_kernel(function: _F) -> _F:
-    """Compile a small helper that other kernels call; always inlined by LLVM's own judgement."""
-    return kernel(function)
+    compiled: Any = numba.njit(cache=True, nogil=True, error_model="numpy")(function)
+    # numba compares a cached kernel with the file that defines it, not with those of the kernels
+    # it calls: after an update of one of them, old machine code would go on being used. The
+    # stamp that it compares is therefore extended by the sources of all kernels.
+    index = compiled._cache._cache_file
+    index._source_stamp = (index._source_stamp, kernel_sources_hash())
+    return cast("_F", compiled)

@@ -255,18 +255,26 @@ def _write(
 
 
 @kernel
-def _sweep(
+def _trace(
     geometry: GeometryArrays,
+    external: External,
+    line: int,
     ox: float,
     oy: float,
     oz: float,
     dx: float,
     dy: float,
     dz: float,
+    t_min: float,
+    t_max: float,
     scratch: Scratch,
-    events: int,
-) -> int:
-    """Sort the crossings and write the segments of the volumes that count; return how many."""
+) -> tuple[int, float]:
+    """Trace one line; return the number of segments (or OVERFLOW) and the sum of the chords."""
+    events, chords = _collect(
+        geometry, external, line, ox, oy, oz, dx, dy, dz, t_min, t_max, scratch
+    )
+    if events <= 0:
+        return events, chords
     event_t = scratch.event_t
     event_code = scratch.event_code
     open_volumes = scratch.open_volumes
@@ -293,39 +301,16 @@ def _sweep(
                 latest = -1
                 for j in range(depth):
                     latest = max(latest, open_volumes[j])
-        if latest != current:
-            if t - start > SLIVER:
-                if current >= 0 and count >= 0:
-                    count = _write(
-                        geometry, current, start, t, ox, oy, oz, dx, dy, dz, scratch, count
-                    )
-                start = t
-            current = latest
-    return count
-
-
-@kernel
-def _trace(
-    geometry: GeometryArrays,
-    external: External,
-    line: int,
-    ox: float,
-    oy: float,
-    oz: float,
-    dx: float,
-    dy: float,
-    dz: float,
-    t_min: float,
-    t_max: float,
-    scratch: Scratch,
-) -> tuple[int, float]:
-    """Trace one line; return the number of segments (or OVERFLOW) and the sum of the chords."""
-    events, chords = _collect(
-        geometry, external, line, ox, oy, oz, dx, dy, dz, t_min, t_max, scratch
-    )
-    if events > 0:
-        events = _sweep(geometry, ox, oy, oz, dx, dy, dz, scratch, events)
-    return events, chords
+        if latest == current:
+            continue
+        if t - start > SLIVER:
+            if current >= 0:
+                count = _write(geometry, current, start, t, ox, oy, oz, dx, dy, dz, scratch, count)
+                if count < 0:
+                    return OVERFLOW, chords
+            start = t
+        current = latest
+    return count, chords
 
 
 @kernel

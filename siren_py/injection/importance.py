@@ -71,7 +71,7 @@ class Importance:
         value = (1.0 - fraction) * self._table[k + 1, nuclide]
         value = value + fraction * self._table[k + 2, nuclide]
         # Beyond the table the chance to decay in the region falls as 1/L.
-        value = value * np.minimum(1.0, LENGTHS[-1] / np.maximum(length, 1e-300))
+        value = value * (LENGTHS[-1] / np.maximum(length, LENGTHS[-1]))
         return np.asarray(np.where(length == 0.0, self._table[0, nuclide], value))
 
 
