@@ -105,22 +105,19 @@ def line_rate(matter, region, origins, direction, length):
         for first, last in wanted:
             inside |= (middle > first[:, None]) & (middle < last[:, None])
     size = np.nan_to_num(high - low)
-    low, high = np.nan_to_num(low), np.nan_to_num(high)
     rate = np.zeros(len(origins))
-    for i in range(size.shape[1]):
+    seen = np.zeros(len(origins))  # chance, at the end of the piece, to decay in the region later
+    for i in range(size.shape[1] - 1, -1, -1):
         if length == 0.0:
             rate += number[:, i] * size[:, i] * inside[:, i]
             continue
         x = size[:, i] / length
+        gone = -np.expm1(-x)
         # x - (1 - exp(-x)), whose digits would be lost for small x.
         series = x**2 / 2.0 - x**3 / 6.0 + x**4 / 24.0 - x**5 / 120.0
-        own = np.where(x < 1e-2, series, x + np.expm1(-x)) * length
-        rate += number[:, i] * own * inside[:, i]
-        leave = -np.expm1(-x) * length
-        for j in range(i + 1, size.shape[1]):
-            gap = np.maximum(low[:, j] - high[:, i], 0.0)
-            seen = np.exp(-gap / length) * -np.expm1(-size[:, j] / length)
-            rate += number[:, i] * leave * seen * inside[:, j]
+        own = np.where(x < 1e-2, series, x - gone)
+        rate += number[:, i] * length * (gone * seen + own * inside[:, i])
+        seen = np.where(inside[:, i], gone + (1.0 - gone) * seen, (1.0 - gone) * seen)
     return rate
 
 
@@ -273,7 +270,7 @@ def test_interactions_that_count_where_they_happen(toy):
 # ------------------------------------------------------------------ other shapes, tilted beams
 
 TURN = Rotation.from_euler("xyz", [25.0, -35.0, 50.0], degrees=True)
-STACK = [(1.0, LEAD), (4.0, CARBON), (0.2, IRON), (2.3, GAS)] * 6
+STACK = [(1.0, LEAD), (4.0, CARBON), (0.2, IRON), (2.3, GAS)] * 4
 
 
 def shape_detector(beam):

@@ -1,0 +1,68 @@
+"""Borrowed arrays: the same memory without reference counts, for the inside of kernels.
+
+numba counts the references of every array that a kernel hands to another one, with atomic
+operations: for a tuple of arrays that is most of the cost of a short call, and threads that
+share a detector wait for each other. A borrowed array has no counter. It is valid as long as
+the array it was made from, so a kernel borrows its own arguments and never returns the result.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar, cast
+
+from numba.extending import intrinsic
+
+from siren_py._numba import kernel
+from siren_py.geometry.arrays import External, GeometryArrays, Scratch
+
+_Array = TypeVar("_Array")
+
+
+def _borrowed(typing_context: Any, array: Any) -> tuple[Any, Any]:
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        view = context.make_array(signature.args[0])(context, builder, value=arguments[0])
+        view.meminfo = view.meminfo.type(None)  # no owner: nothing to count
+        return view._getvalue()
+
+    return array(array), generate
+
+
+borrowed = cast("Callable[[_Array], _Array]", intrinsic(_borrowed))
+
+
+@kernel
+def borrow_geometry(geometry: GeometryArrays) -> GeometryArrays:
+    """Return the arrays of a detector or a region without reference counts."""
+    return GeometryArrays(
+        borrowed(geometry.node_box),
+        borrowed(geometry.node_link),
+        borrowed(geometry.real),
+        borrowed(geometry.integer),
+        borrowed(geometry.stack),
+        borrowed(geometry.stack_axis),
+        borrowed(geometry.layer_edge),
+        borrowed(geometry.layer_material),
+        borrowed(geometry.density),
+    )
+
+
+@kernel
+def borrow_external(external: External) -> External:
+    """Return the intervals of solids without kernel without reference counts."""
+    return External(borrowed(external.offsets), borrowed(external.t_in), borrowed(external.t_out))
+
+
+@kernel
+def borrow_scratch(scratch: Scratch) -> Scratch:
+    """Return buffers without reference counts."""
+    return Scratch(
+        borrowed(scratch.t_in),
+        borrowed(scratch.t_out),
+        borrowed(scratch.volume),
+        borrowed(scratch.material),
+        borrowed(scratch.event_t),
+        borrowed(scratch.event_code),
+        borrowed(scratch.open_volumes),
+        borrowed(scratch.pieces),
+    )
