@@ -31,6 +31,23 @@ if TYPE_CHECKING:
     from siren_py.materials import Material
 
 _UNIT_TOLERANCE = 1e-9
+
+
+def _unit(vector: ArrayLike, what: str) -> tuple[float, float, float]:
+    """Return a vector of any length as a unit vector."""
+    way = vector3(vector, what)
+    norm = float(np.linalg.norm(way))
+    if norm == 0.0:
+        raise GeometryError(f"{what} is zero; it must be a vector.")
+    return _point(way / norm)
+
+
+def _point(vector: ArrayLike) -> tuple[float, float, float]:
+    """Return a vector as a tuple of floats."""
+    x, y, z = (float(c) for c in vector3(vector, "A point of the beam"))
+    return x, y, z
+
+
 _SOLID_METHODS = ("intervals", "contains", "volume", "bounds", "sample")
 
 
@@ -172,6 +189,9 @@ class DetectorModel(MassModel):
         direction: ArrayLike = (0.0, 0.0, 1.0),
         distance: float | None = None,
         description: str = "",
+        source_length: float = 0.0,
+        source_axis: ArrayLike | None = None,
+        source_start: ArrayLike | None = None,
     ) -> Beam:
         """Say where the beam comes from.
 
@@ -183,17 +203,32 @@ class DetectorModel(MassModel):
             From the source to the origin of the frame [cm]; None for a parallel beam.
         description
             Where the numbers come from.
+        source_length
+            Length of the straight source (decay pipe) [cm].
+        source_axis
+            Along the source, away from its beginning; is normalised. None: along `direction`.
+        source_start
+            Where the source begins [cm]. None: `distance` before the origin.
         """
-        way = vector3(direction, "The direction of the beam")
-        norm = float(np.linalg.norm(way))
-        if norm == 0.0:
-            raise GeometryError("The direction of the beam is zero; it must be a vector.")
+        way = _unit(direction, "The direction of the beam")
+        axis = None if source_axis is None else _unit(source_axis, "The axis of the source")
+        if not (math.isfinite(source_length) and source_length >= 0.0):
+            raise GeometryError(
+                f"The length of the source must be finite and not negative [cm]; it is "
+                f"{source_length!r}."
+            )
         if distance is not None and not (math.isfinite(distance) and distance > 0.0):
             raise GeometryError(
                 f"The distance to the source must be positive [cm] or None; it is {distance!r}."
             )
-        x, y, z = (float(c) for c in way / norm)
-        self.beam = Beam((x, y, z), None if distance is None else float(distance), description)
+        self.beam = Beam(
+            way,
+            None if distance is None else float(distance),
+            description,
+            float(source_length),
+            axis,
+            None if source_start is None else _point(source_start),
+        )
         return self.beam
 
     # ------------------------------------------------------------------ parts

@@ -54,6 +54,10 @@ class SirenWarning(UserWarning):
     """Base of the warnings of siren_py."""
 
 
+class LimitedFluxWarning(SirenWarning):
+    """A flux is not known down to zero energy: rates leave out what is below its table."""
+
+
 def nearest_names(name: str, names: Iterable[str], count: int = 3) -> list[str]:
     """Return up to `count` of `names` that resemble `name`, best first."""
     known = list(names)

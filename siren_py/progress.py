@@ -29,7 +29,8 @@ def progress_bar(total: int, what: str, progress: ProgressLike) -> Iterator[Prog
     if callable(progress):
         yield progress
         return
-    if progress is False or not sys.stderr.isatty():
+    # A program without a console (pythonw, a service) has no error stream at all.
+    if progress is False or sys.stderr is None or not sys.stderr.isatty():
         yield _silent
         return
     from rich.console import Console

@@ -12,7 +12,7 @@ import numpy as np
 
 from siren_py.errors import ConfigError, unknown_name
 from siren_py.flux import FluxLike, parse_flux
-from siren_py.injection.injector import PROPOSALS, Injector, describe
+from siren_py.injection.injector import BEAMS, PROPOSALS, Injector, describe
 from siren_py.injection.signal import ModelLike, check_model
 from siren_py.parallel import map_in_order
 from siren_py.progress import ProgressLike, progress_bar
@@ -58,6 +58,9 @@ class Simulation:
     proposal
         How events are placed: ``"aimed"`` (lines through the region; efficient) or
         ``"forward"`` (line of sight first; an independent check). Rates do not depend on it.
+    beam
+        ``"parallel"`` (the flux of the table everywhere), or ``"source"``: rays from the line
+        source that the detector's beam describes, with 1/r^2; see `siren_py.injection.rays`.
 
     Raises
     ------
@@ -87,6 +90,7 @@ class Simulation:
         decay: str | None = None,
         region: str | None = None,
         proposal: str = "aimed",
+        beam: str = "parallel",
     ) -> None:
         self.detector = load_detector(detector) if isinstance(detector, str) else detector
         self.fluxes = _fluxes(flux)
@@ -94,11 +98,13 @@ class Simulation:
         self.region = self._region(region)
         if proposal not in PROPOSALS:
             raise unknown_name("proposal", proposal, PROPOSALS)
-        self._proposal = proposal
+        if beam not in BEAMS:
+            raise unknown_name("kind of beam", beam, BEAMS)
+        self._proposal, self._beam = proposal, beam
         self._decay = decay
         # Preparing takes a fraction of a second and finds every misfit before the run starts.
         self.injector: Injector = Injector(
-            self.detector, self.fluxes, self.model, self.region, decay, proposal
+            self.detector, self.fluxes, self.model, self.region, decay, proposal, beam
         )
         channels = self.injector.signal.channels
         self.decay = decay if decay is None else channels[0]
@@ -131,7 +137,7 @@ class Simulation:
         """Everything that determines the events, but for seed and number; plain data."""
         return {
             "detector": detector_provenance(self.detector),
-            "beam": {"direction": list(self.detector.beam.direction)},
+            "beam": {"kind": self._beam, "direction": list(self.detector.beam.direction)},
             "fluxes": self._flux_descriptions,
             "model": self.model.to_dict(),
             "decay": self.decay,

@@ -29,11 +29,40 @@ class Beam:
         parallel beam.
     description
         Where the numbers come from.
+    source_length
+        Length of the source, a straight line from which neutrinos come evenly [cm].
+    source_axis
+        Unit vector along the source, from its beginning; None: along `direction`.
+    source_start
+        Where the source begins [cm]; None: `distance` before the origin, against `direction`.
     """
 
     direction: tuple[float, float, float] = (0.0, 0.0, 1.0)
     distance: float | None = None
     description: str = ""
+    source_length: float = 0.0
+    source_axis: tuple[float, float, float] | None = None
+    source_start: tuple[float, float, float] | None = None
+
+    def source(self) -> tuple[FloatArray, FloatArray] | None:
+        """Return both ends of the source, (3,) each [cm]; None for a parallel beam."""
+        if self.source_start is not None:
+            first = np.asarray(self.source_start, dtype=np.float64)
+        elif self.distance is not None:
+            first = -self.distance * np.asarray(self.direction)
+        else:
+            return None
+        axis = self.direction if self.source_axis is None else self.source_axis
+        return first, first + self.source_length * np.asarray(axis)
+
+    @property
+    def off_axis_angle(self) -> float:
+        """Angle at the beginning of the source between its axis and the origin [rad]."""
+        ends = self.source()
+        if ends is None or self.source_axis is None:
+            return 0.0
+        axis, way = np.asarray(self.source_axis), -ends[0]
+        return float(np.arctan2(np.linalg.norm(np.cross(axis, way)), axis @ way))
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,4 +1,4 @@
-"""The command ``siren-py``."""
+"""The command ``siren-py``: one module per verb, and what they share."""
 
 from __future__ import annotations
 

@@ -3,37 +3,31 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
+import signal
 import sys
-import textwrap
-from collections.abc import Sequence
-from typing import NoReturn
+import threading
+import warnings
+from collections.abc import Iterator, Sequence
+from types import FrameType
+from typing import TextIO
 
-from siren_py.cli import output, verbs
-from siren_py.errors import ConfigError, SirenError, nearest_names
+from siren_py.cli import check, info, listing, output, simulate
+from siren_py.cli.options import Parser, suggestion
+from siren_py.cli.output import Answer
+from siren_py.errors import ConfigError, SirenError
 
 EXIT_OK, EXIT_FAILED, EXIT_USAGE, EXIT_BUG, EXIT_INTERRUPTED = 0, 1, 2, 70, 130
 
+VERBS = {
+    "simulate": simulate.add,
+    "list": listing.add,
+    "check": check.add,
+    "info": info.add,
+}
 
-class Parser(argparse.ArgumentParser):
-    """A parser whose errors are `ConfigError`s that suggest the nearest option or verb."""
-
-    def error(self, message: str) -> NoReturn:
-        """Raise instead of printing the usage and leaving."""
-        raise ConfigError(f"{message[:1].upper()}{message[1:]}. See `{self.prog} --help`.")
-
-    def parse_args(  # type: ignore[override]
-        self, args: Sequence[str] | None = None, namespace: argparse.Namespace | None = None
-    ) -> argparse.Namespace:
-        """Parse; unknown options are errors that name the nearest known ones."""
-        found, unknown = self.parse_known_args(args, namespace)
-        if unknown:
-            known = found.known_options if "known_options" in found else []
-            close = nearest_names(unknown[0].split("=")[0], known)
-            hint = f" Did you mean {' or '.join(close)}?" if close else ""
-            self.error(f"unknown argument {unknown[0]!r}.{hint}"[:-1] if hint else
-                       f"unknown argument {unknown[0]!r}")  # fmt: skip
-        return found
+_FIRST_EXAMPLE = "example:\n  siren-py simulate --output nd280.root\n  siren-py info nd280.root"
 
 
 def build_parser() -> Parser:
@@ -43,40 +37,55 @@ def build_parser() -> Parser:
     parser = Parser(
         prog="siren-py",
         description="Simulate rare neutrino-induced processes in detectors, with exact weights.",
+        epilog=f"{_FIRST_EXAMPLE}\n\n`siren-py VERB --help` tells more of each verb.",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
     parser.add_argument("--version", action="version", version=f"siren-py {__version__}")
     sub = parser.add_subparsers(dest="verb", metavar="VERB", parser_class=Parser)
-    verbs.add_all(sub)
+    for add in VERBS.values():
+        add(sub)
     return parser
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line; return the exit code (0 done, 1 a check failed, 2 bad input)."""
+    """Run the command line; return the exit code.
+
+    Returns
+    -------
+    int
+        0 done; 1 a check failed; 2 bad input, or a file that cannot be read or written; 70 a
+        fault of siren_py; 130 interrupted; 128 + n ended by signal n.
+    """
     words = list(sys.argv[1:] if arguments is None else arguments)
     as_json = "--json" in words
     try:
-        parser = build_parser()
-        if words and not words[0].startswith("-") and words[0] not in verbs.NAMES:
-            close = nearest_names(words[0], verbs.NAMES)
-            hint = f" Did you mean {' or '.join(close)}?" if close else ""
-            raise ConfigError(
-                f"There is no command {words[0]!r}.{hint} Commands: {', '.join(verbs.NAMES)}."
-            )
-        options = parser.parse_args(words)
-        if options.verb is None:
-            output.text(parser.format_help())
-            return EXIT_USAGE
-        return int(options.run(options))
+        # What a detector script prints must not get between a program and the JSON.
+        aside = contextlib.redirect_stdout(sys.stderr) if as_json else contextlib.nullcontext()
+        with _ended_by_signals(), _short_warnings(), aside:
+            answer = _answer(words)
+        if as_json:
+            output.json_object(answer.data)
+        else:
+            output.text(answer.text)
+        return EXIT_OK if answer.ok else EXIT_FAILED
     except SirenError as error:
         return _report(str(error), EXIT_USAGE, as_json)
     except KeyboardInterrupt:
-        return _report("Interrupted; nothing was written.", EXIT_INTERRUPTED, as_json)
+        return _report("Interrupted; no incomplete file was left.", EXIT_INTERRUPTED, as_json)
     except BrokenPipeError:
         # The reader of our output went away (`siren-py list | head`): not an error. Python
         # would complain once more when it closes the stream.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return EXIT_OK
+    except OSError as error:
+        place = f" ({error.filename})" if error.filename else ""
+        return _report(
+            f"A file could not be read or written: {error.strerror or error}{place}. Free space or "
+            "choose another folder; TMPDIR names the one for temporary files.",
+            EXIT_USAGE,
+            as_json,
+        )
     except Exception as error:
         if os.environ.get("SIREN_PY_DEBUG"):
             raise
@@ -88,8 +97,75 @@ def main(arguments: Sequence[str] | None = None) -> int:
         )
 
 
+def _answer(words: list[str]) -> Answer:
+    parser = build_parser()
+    if words and not words[0].startswith("-") and words[0] not in VERBS:
+        raise ConfigError(
+            f"There is no command {words[0]!r}.{suggestion(words[0], list(VERBS))} Commands: "
+            f"{', '.join(VERBS)}."
+        )
+    options = parser.parse_args(words)
+    if options.verb is None:
+        raise ConfigError(
+            f"Say what to do: siren-py {'|'.join(VERBS)}. `siren-py simulate` runs with defaults, "
+            "`siren-py --help` tells more."
+        )
+    answer: Answer = options.run(options)
+    return answer
+
+
 def _report(message: str, code: int, as_json: bool) -> int:
     if as_json:
         output.json_object({"error": message})
-    output.error(textwrap.fill(f"siren-py: {message}", width=100, break_on_hyphens=False))
+    output.paragraph(f"siren-py: {message}")
     return code
+
+
+@contextlib.contextmanager
+def _ended_by_signals() -> Iterator[None]:
+    """Leave in good order on SIGTERM and SIGHUP, so that temporary files are removed.
+
+    Batch systems end jobs with SIGTERM; by default Python would die on the spot.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    changed = {}
+    for name in ("SIGTERM", "SIGHUP"):
+        number = getattr(signal, name, None)  # Windows has no SIGHUP
+        # Whoever started us may want a signal ignored: nohup does.
+        if number is not None and signal.getsignal(number) is signal.SIG_DFL:
+            changed[number] = signal.signal(number, _leave)
+    try:
+        yield
+    finally:
+        for number, before in changed.items():
+            signal.signal(number, before)
+
+
+def _leave(number: int, frame: FrameType | None) -> None:
+    del frame
+    raise SystemExit(128 + number)
+
+
+@contextlib.contextmanager
+def _short_warnings() -> Iterator[None]:
+    """Show warnings as paragraphs, without the line of code that raised them."""
+
+    def show(
+        message: Warning | str,
+        category: type[Warning],
+        filename: str,
+        lineno: int,
+        file: TextIO | None = None,
+        line: str | None = None,
+    ) -> None:
+        del category, filename, lineno, file, line
+        output.paragraph(f"siren-py: warning: {message}")
+
+    before = warnings.showwarning
+    warnings.showwarning = show
+    try:
+        yield
+    finally:
+        warnings.showwarning = before

@@ -11,6 +11,7 @@ from siren_py.errors import ConfigError
 from siren_py.rng import as_generator
 
 if TYPE_CHECKING:
+    from siren_py.flux.points import Below, PointsFlux
     from siren_py.flux.spectra import HistogramFlux, MonoenergeticFlux
 
 UNIT = "1/(GeV cm2 POT)"
@@ -65,7 +66,7 @@ class FluxLike(Protocol):
 class Flux(ABC):
     """A neutrino flux at the detector, per proton on target.
 
-    Made by `from_histogram`, `monoenergetic` or `siren_py.load_flux`.
+    Made by `from_histogram`, `from_points`, `monoenergetic` or `siren_py.load_flux`.
     """
 
     pdg: int
@@ -115,13 +116,65 @@ class Flux(ABC):
         >>> flux.integral
         4e-08
         """
-        from siren_py.flux.spectra import HistogramFlux, number_array
+        from siren_py.flux.checks import number_array
+        from siren_py.flux.spectra import HistogramFlux
 
         _check_pdg(pdg, any_pdg)
         return HistogramFlux(
             pdg=pdg,
             edges=number_array("edges", edges),
             values=number_array("values", values),
+            name=name,
+            mode=mode,
+        )
+
+    @staticmethod
+    def from_points(
+        *,
+        pdg: int,
+        energies: ArrayLike,
+        values: ArrayLike,
+        below: Below = "refuse",
+        name: str = "points",
+        mode: str | None = None,
+        any_pdg: bool = False,
+    ) -> PointsFlux:
+        """Make a flux that is linear between points of energy.
+
+        Parameters
+        ----------
+        pdg
+            PDG code of the neutrino.
+        energies
+            Energies of the points [GeV], increasing, shape (n,).
+        values
+            Flux at the points [1/(GeV cm2 POT)], shape (n,).
+        below
+            What holds below the first point, if the flux is not zero there: ``"refuse"`` to give
+            a number, or ``"zero"``; see `siren_py.flux.PointsFlux`.
+        name, mode, any_pdg
+            As for `from_histogram`.
+
+        Raises
+        ------
+        ConfigError
+            If energies or values are malformed, or the code is not that of a neutrino.
+
+        Examples
+        --------
+        >>> flux = Flux.from_points(pdg=14, energies=[0, 1, 3], values=[0, 2e-8, 0])
+        >>> flux.integral
+        3e-08
+        """
+        from siren_py.flux.checks import number_array
+        from siren_py.flux.points import PointsFlux
+
+        _check_pdg(pdg, any_pdg)
+        return PointsFlux(
+            pdg=pdg,
+            energies=number_array("energies", energies),
+            values=number_array("values", values),
+            below=below,
             name=name,
             mode=mode,
         )

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable
 
 from siren_py._typing import PathLike
-from siren_py.errors import ConfigError, unknown_name
+from siren_py.errors import ConfigError, LimitedFluxWarning, unknown_name
 from siren_py.flux.base import flavor_name
+from siren_py.flux.points import Below, PointsFlux
 from siren_py.flux.spectra import HistogramFlux
 from siren_py.flux.tables import FluxFolder, read_flux_folder, read_table
 from siren_py.resources import find_flux
@@ -18,7 +20,8 @@ def load_flux(
     mode: str | None = None,
     flavor: str | None = None,
     table: str | None = None,
-) -> HistogramFlux:
+    below: Below = "refuse",
+) -> HistogramFlux | PointsFlux:
     """Load one spectrum of a flux that comes with siren_py, with a plug-in or in a folder.
 
     Parameters
@@ -32,6 +35,15 @@ def load_flux(
         out if the flux has only one.
     table
         Version of the table; the default is the one that the ``flux.toml`` names.
+    below
+        For tables of points that begin above 0 GeV with a flux that is not zero: ``"zero"`` says
+        that what is missing may count as nothing. By default a `LimitedFluxWarning` names the
+        energy at which the table begins, and the flux refuses to give numbers below it.
+
+    Warns
+    -----
+    LimitedFluxWarning
+        If the table does not reach down to where its flux is zero, unless ``below="zero"``.
 
     Raises
     ------
@@ -58,24 +70,30 @@ def load_flux(
             f"{mode_key}:{flavor_key}",
             (":".join(key) for key in content.spectra),
         )
-    return HistogramFlux(
-        pdg=folder.flavors[flavor_key],
-        edges=content.edges,
-        values=content.spectra[mode_key, flavor_key],
-        name=folder.name,
-        mode=mode_key,
-        source={
-            "table": description.version,
-            "release": description.release,
-            "table_unit": description.unit,
-            "table_factor": description.factor,
-            "sha256": content.sha256,
-            "citations": list(folder.citations),
-        },
-    )
+    source = {
+        "table": description.version,
+        "release": description.release,
+        "table_unit": description.unit,
+        "table_factor": description.factor,
+        "sha256": content.sha256,
+        "citations": list(folder.citations),
+    }
+    pdg, values = folder.flavors[flavor_key], content.spectra[mode_key, flavor_key]
+    if description.kind == "histogram":
+        return HistogramFlux(pdg, content.energies, values, folder.name, mode_key, source)
+    flux = PointsFlux(pdg, content.energies, values, below, folder.name, mode_key, source)
+    if flux.is_limited and below == "refuse":
+        warnings.warn(
+            f"The table {description.version} of the flux {folder.name} begins at "
+            f"{flux.energies[0]:g} GeV; what is below is not known and is left out of every rate. "
+            'If that is meant, pass below="zero" to siren_py.load_flux.',
+            LimitedFluxWarning,
+            stacklevel=2,
+        )
+    return flux
 
 
-def parse_flux(text: str) -> list[HistogramFlux]:
+def parse_flux(text: str) -> list[HistogramFlux | PointsFlux]:
     """Load fluxes from their short form, as the command line takes it.
 
     Parameters
@@ -87,7 +105,7 @@ def parse_flux(text: str) -> list[HistogramFlux]:
 
     Returns
     -------
-    list of HistogramFlux
+    list of HistogramFlux or PointsFlux
         One for each flavour, in the order of the text.
 
     Raises

@@ -14,6 +14,14 @@ import numpy as np
 from siren_py._typing import ArrayLike, FloatArray
 from siren_py.errors import ConfigError
 from siren_py.flux.base import UNIT, Flux
+from siren_py.flux.checks import (
+    check_limits,
+    energy_array,
+    fraction_array,
+    number_array,
+    positive,
+    scaled_source,
+)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -101,20 +109,20 @@ class HistogramFlux(Flux):
 
     def density(self, energy: ArrayLike) -> FloatArray:
         """Return the flux at each energy [GeV], in 1/(GeV cm2 POT); see `Flux.density`."""
-        e = _energies(energy)
+        e = energy_array(energy)
         k = np.searchsorted(self.edges, e, side="right") - 1
         inside = (k >= 0) & (k < len(self.values))
         return np.where(inside, self.values[np.where(inside, k, 0)], 0.0)
 
     def integral_between(self, low: float, high: float) -> float:
         """Return the fluence of the energies in [low, high); see `Flux.integral_between`."""
-        _check_limits(low, high)
+        check_limits(low, high)
         overlap = np.minimum(self.edges[1:], high) - np.maximum(self.edges[:-1], low)
         return math.fsum(self.values * np.maximum(overlap, 0.0))
 
     def quantile(self, u: ArrayLike) -> FloatArray:
         """Return the energies [GeV] at the fractions `u`; see `Flux.quantile`."""
-        fraction = np.minimum(_fractions(u), np.nextafter(1.0, 0.0))
+        fraction = np.minimum(fraction_array(u), np.nextafter(1.0, 0.0))
         cumulative = self._cumulative
         # "right" steps over empty bins: of equal entries it returns the last, whose bin is filled.
         k = np.searchsorted(cumulative, fraction, side="right") - 1
@@ -128,8 +136,8 @@ class HistogramFlux(Flux):
         """Return the same flux times a positive number; see `Flux.scaled`."""
         return replace(
             self,
-            values=self.values * _positive("factor", factor),
-            source=_scaled_source(self.source, factor),
+            values=self.values * positive("factor", factor),
+            source=scaled_source(self.source, factor),
         )
 
     def to_dict(self) -> dict[str, Any]:
@@ -186,8 +194,8 @@ class MonoenergeticFlux(Flux):
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "pdg", int(self.pdg))
-        object.__setattr__(self, "energy", _positive("energy", self.energy, " GeV"))
-        object.__setattr__(self, "fluence", _positive("fluence", self.fluence, " /cm2/POT"))
+        object.__setattr__(self, "energy", positive("energy", self.energy, " GeV"))
+        object.__setattr__(self, "fluence", positive("fluence", self.fluence, " /cm2/POT"))
 
     @property
     def integral(self) -> float:
@@ -206,23 +214,23 @@ class MonoenergeticFlux(Flux):
 
     def density(self, energy: ArrayLike) -> FloatArray:
         """Return the fluence [1/(cm2 POT)] where `energy` is the energy of the line, else 0."""
-        return np.where(_energies(energy) == self.energy, self.fluence, 0.0)
+        return np.where(energy_array(energy) == self.energy, self.fluence, 0.0)
 
     def integral_between(self, low: float, high: float) -> float:
         """Return the fluence if the line is in [low, high), else 0."""
-        _check_limits(low, high)
+        check_limits(low, high)
         return self.fluence if low <= self.energy < high else 0.0
 
     def quantile(self, u: ArrayLike) -> FloatArray:
         """Return the energy [GeV] of the line for every fraction."""
-        return np.full(_fractions(u).shape, self.energy)
+        return np.full(fraction_array(u).shape, self.energy)
 
     def scaled(self, factor: float) -> MonoenergeticFlux:
         """Return the same flux times a positive number; see `Flux.scaled`."""
         return replace(
             self,
-            fluence=self.fluence * _positive("factor", factor),
-            source=_scaled_source(self.source, factor),
+            fluence=self.fluence * positive("factor", factor),
+            source=scaled_source(self.source, factor),
         )
 
     def to_dict(self) -> dict[str, Any]:
@@ -234,52 +242,3 @@ class MonoenergeticFlux(Flux):
             f"<MonoenergeticFlux {self._label()}: {self.fluence:.4g} /cm2/POT at {self.energy:g} "
             "GeV>"
         )
-
-
-def number_array(word: str, values: ArrayLike) -> FloatArray:
-    """Return a copy of `values` as a flat array of finite numbers.
-
-    Raises
-    ------
-    ConfigError
-        If it is not that; `word` names the argument.
-    """
-    try:
-        array = np.array(values, dtype=np.float64)
-    except (TypeError, ValueError) as error:
-        raise ConfigError(f"The {word} of a flux must be numbers: {error}.") from error
-    if array.ndim != 1:
-        raise ConfigError(f"The {word} of a flux must have one axis; the shape is {array.shape}.")
-    if not np.isfinite(array).all():
-        k = int(np.argmin(np.isfinite(array)))
-        raise ConfigError(f"The {word} of a flux must be finite; element {k} is {array[k]}.")
-    return array
-
-
-def _energies(energy: ArrayLike) -> FloatArray:
-    array = np.asarray(energy, dtype=np.float64)
-    if np.isnan(array).any():
-        raise ConfigError("The flux is asked for at an energy that is NaN.")
-    return array
-
-
-def _fractions(u: ArrayLike) -> FloatArray:
-    array = np.asarray(u, dtype=np.float64)
-    if not ((array >= 0.0) & (array <= 1.0)).all():
-        raise ConfigError("Fractions must lie in [0, 1]; at least one does not, or is NaN.")
-    return array
-
-
-def _check_limits(low: float, high: float) -> None:
-    if not low <= high:
-        raise ConfigError(f"The limits must be in order and not NaN; they are {low!r}, {high!r}.")
-
-
-def _positive(word: str, value: float, unit: str = "") -> float:
-    if not (math.isfinite(value) and value > 0.0):
-        raise ConfigError(f"The {word} of a flux must be positive and finite; it is {value}{unit}.")
-    return float(value)
-
-
-def _scaled_source(source: Mapping[str, Any], factor: float) -> dict[str, Any]:
-    return {**source, "scale": source.get("scale", 1.0) * factor}

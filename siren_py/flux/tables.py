@@ -26,11 +26,15 @@ The folder of a flux called NAME is ``NAME/`` with a ``flux.toml``::
     unit = "1/(cm2 50 MeV 1e21 POT)"                # in words
     factor = 2e-20                                  # to 1/(GeV cm2 POT)
     energy_unit = "GeV"                             # or "MeV"; optional
+    kind = "histogram"                              # or "points"; optional
 
 The tables keep the binning and the unit of their source. After lines with ``#`` comes a header
 ``energy_low,energy_high,fhc_numu,...``: the edges of the bins and one column ``MODE_FLAVOR`` for
-each spectrum; a combination that was not published is left out. A key that is not listed here is
-an error, so that a misspelt ``factor`` is not overlooked.
+each spectrum; a combination that was not published is left out. Where ``kind = "points"`` the
+header is ``energy,fhc_numu,...`` and the values hold at these energies, with straight lines in
+between. If such a table begins above 0 GeV with a flux that is not zero, it does not say what is
+below: see `siren_py.flux.PointsFlux`. A key that is not listed here is an error, so that a misspelt
+``factor`` is not overlooked.
 """
 
 from __future__ import annotations
@@ -52,7 +56,8 @@ from siren_py.resources import text_sha256
 SCHEMA_VERSION = 1
 
 _ENERGY_UNITS = {"GeV": 1.0, "MeV": 1e-3}
-_EDGES = ("energy_low", "energy_high")
+# Kind of table: the columns of its energies.
+_ENERGY_COLUMNS = {"histogram": ("energy_low", "energy_high"), "points": ("energy",)}
 
 
 @dataclass(frozen=True)
@@ -80,15 +85,17 @@ class TableDescription:
     factor: float
     """Turns the numbers of the table into 1/(GeV cm2 POT)."""
     energy_factor: float
-    """Turns the edges of the bins into GeV."""
+    """Turns the energies of the table into GeV."""
+    kind: str = "histogram"
+    """``"histogram"`` (values hold in bins) or ``"points"`` (at energies)."""
 
 
 @dataclass(frozen=True)
 class FluxTable:
-    """One table, read: bins and spectra in the units of siren_py."""
+    """One table, read: energies and spectra in the units of siren_py."""
 
-    edges: FloatArray
-    """Edges of the bins [GeV], shape (n + 1,)."""
+    energies: FloatArray
+    """Edges of the bins [GeV], shape (n + 1,); of a table of points their energies, shape (n,)."""
     spectra: Mapping[tuple[str, str], FloatArray]
     """(mode, flavor) -> flux [1/(GeV cm2 POT)], shape (n,)."""
     sha256: str
@@ -199,27 +206,39 @@ def read_table(folder: FluxFolder, description: TableDescription) -> FluxTable:
     if len(lines) < 2:
         raise FormatError(f"{path}: the table has no header or no numbers.")
     header = [column.strip() for column in next(csv.reader([lines[0][1]]))]
-    columns = _columns(path, header, folder)
+    energy_columns = _ENERGY_COLUMNS[description.kind]
+    columns = _columns(path, header, folder, energy_columns)
     rows = np.array([_numbers(path, number, line, len(header)) for number, line in lines[1:]])
-    low, high = (rows[:, header.index(edge)] * description.energy_factor for edge in _EDGES)
+    spectra = {key: rows[:, header.index(c)] * description.factor for c, key in columns.items()}
+    energies = rows[:, : len(energy_columns)] * description.energy_factor
+    if description.kind == "histogram":
+        energies = _joined(path, energies, [number for number, _ in lines[1:]])
+    return FluxTable(energies.ravel(), spectra, text_sha256(text))
+
+
+def _joined(path: Path, bins: FloatArray, numbers: list[int]) -> FloatArray:
+    """Return the edges of bins (n, 2) that join; `numbers` are their lines."""
+    low, high = bins.T
     joins = low[1:] == high[:-1]
     if not joins.all():
         k = int(np.argmin(joins))
         raise FormatError(
-            f"{path}, line {lines[k + 2][0]}: the bin begins at {low[k + 1]:g} GeV, but the one "
+            f"{path}, line {numbers[k + 1]}: the bin begins at {low[k + 1]:g} GeV, but the one "
             f"before it ends at {high[k]:g} GeV. Bins must join; fill a gap with a bin of zero."
         )
-    spectra = {key: rows[:, header.index(c)] * description.factor for c, key in columns.items()}
-    return FluxTable(np.append(low, high[-1]), spectra, text_sha256(text))
+    return np.append(low, high[-1])
 
 
-def _columns(path: Path, header: list[str], folder: FluxFolder) -> dict[str, tuple[str, str]]:
+def _columns(
+    path: Path, header: list[str], folder: FluxFolder, energies: tuple[str, ...]
+) -> dict[str, tuple[str, str]]:
     known = {f"{mode}_{f}": (mode, f) for mode in folder.modes for f in folder.flavors}
-    if tuple(header[:2]) != _EDGES:
+    first = len(energies)
+    if tuple(header[:first]) != energies:
         raise FormatError(
-            f"{path}: the header must begin with {','.join(_EDGES)}; it is {','.join(header)}."
+            f"{path}: the header must begin with {','.join(energies)}; it is {','.join(header)}."
         )
-    for k, column in enumerate(header[2:], start=2):
+    for k, column in enumerate(header[first:], start=first):
         if column not in known:
             raise FormatError(
                 f"{path}: the column {column!r} is not MODE_FLAVOR of its flux.toml; these would "
@@ -227,7 +246,7 @@ def _columns(path: Path, header: list[str], folder: FluxFolder) -> dict[str, tup
             )
         if column in header[:k]:
             raise FormatError(f"{path}: the column {column!r} appears twice.")
-    return {column: known[column] for column in header[2:]}
+    return {column: known[column] for column in header[first:]}
 
 
 def _numbers(path: Path, number: int, line: str, count: int) -> list[float]:
@@ -254,6 +273,9 @@ def _read_table_description(section: _Section, version: str) -> TableDescription
     energy_unit = section.take("energy_unit", str, "GeV")
     if energy_unit not in _ENERGY_UNITS:
         raise section.error(f"energy_unit is {energy_unit!r}; it must be GeV or MeV")
+    kind = section.take("kind", str, "histogram")
+    if kind not in _ENERGY_COLUMNS:
+        raise section.error(f"kind is {kind!r}; it must be {' or '.join(_ENERGY_COLUMNS)}")
     factor = section.take("factor", float)
     if not (math.isfinite(factor) and factor > 0.0):
         raise section.error(f"factor is {factor!r}; it must be a positive number")
@@ -264,6 +286,7 @@ def _read_table_description(section: _Section, version: str) -> TableDescription
         unit=section.take("unit", str),
         factor=factor,
         energy_factor=_ENERGY_UNITS[energy_unit],
+        kind=kind,
     )
     section.close()
     return description

@@ -21,6 +21,12 @@ import numpy as np
 
 from siren_py._numba import kernel
 from siren_py._typing import FloatArray, IntArray
+from siren_py.geometry.borrowing import (
+    borrow_external,
+    borrow_geometry,
+    borrow_scratch,
+    borrowed,
+)
 from siren_py.geometry.tracing import (
     External,
     GeometryArrays,
@@ -77,6 +83,19 @@ def make_buffers(
         np.empty(n), np.empty(n), np.empty(n, np.int64), np.empty(n, np.int64), np.empty(n),
         np.empty(n),
     )  # fmt: skip
+
+
+@kernel
+def borrow_buffers(buffers: Buffers) -> Buffers:
+    """Return the buffers without reference counts; see `siren_py.geometry.borrowing`."""
+    return Buffers(
+        borrowed(buffers.low),
+        borrowed(buffers.high),
+        borrowed(buffers.segment),
+        borrowed(buffers.inside),
+        borrowed(buffers.importance),
+        borrowed(buffers.weight),
+    )
 
 
 @kernel
@@ -158,6 +177,13 @@ def place(
     int
         Number of lines done: n, or fewer if a buffer was too small (a fault of the caller).
     """
+    geometry = borrow_geometry(geometry)
+    external = borrow_external(external)
+    scratch = borrow_scratch(scratch)
+    region = borrow_geometry(region)
+    external_region = borrow_external(external_region)
+    region_scratch = borrow_scratch(region_scratch)
+    buffers = borrow_buffers(buffers)
     for i in range(len(origins)):
         out.matter[i] = 0.0
         pieces = region_on_line(
@@ -236,6 +262,13 @@ def line_sums(
     matter: FloatArray,
 ) -> int:
     """Write W [1/cm2] of given lines to `matter` (n,); other arguments and result as `place`."""
+    geometry = borrow_geometry(geometry)
+    external = borrow_external(external)
+    scratch = borrow_scratch(scratch)
+    region = borrow_geometry(region)
+    external_region = borrow_external(external_region)
+    region_scratch = borrow_scratch(region_scratch)
+    buffers = borrow_buffers(buffers)
     for i in range(len(origins)):
         matter[i] = 0.0
         pieces = region_on_line(
@@ -297,6 +330,13 @@ def rate_columns(
     int
         Number of lines done; other arguments and result as in `place`.
     """
+    geometry = borrow_geometry(geometry)
+    external = borrow_external(external)
+    scratch = borrow_scratch(scratch)
+    region = borrow_geometry(region)
+    external_region = borrow_external(external_region)
+    region_scratch = borrow_scratch(region_scratch)
+    buffers = borrow_buffers(buffers)
     for i in range(len(origins)):
         pieces = region_on_line(
             region, external_region, i, origins[i], directions[i], region_scratch

@@ -29,6 +29,7 @@ class Batch:
     slot: IntArray
     polarization: FloatArray
     length: FloatArray
+    neutrino: FloatArray
     vertex: FloatArray
     decay: FloatArray
     where: dict[str, IntArray]
@@ -127,7 +128,7 @@ class Assembler:
         n = len(batch)
         beam = np.zeros((n, 4))
         beam[:, 0] = batch.energy
-        beam[:, 1:] = batch.energy[:, None] * self._beam
+        beam[:, 1:] = batch.energy[:, None] * batch.neutrino
         at_rest = np.zeros((n, 4))
         at_rest[:, 0] = self._target_masses[batch.target]
         for pdg, momentum, status in (

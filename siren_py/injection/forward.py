@@ -1,7 +1,7 @@
 """The forward proposal: the line of sight first, then the vertex on it, then the decay.
 
-The line of sight is parallel to the beam through a point drawn across it, in one of several
-nested windows, from the shadow of the region to that of all matter, so that nothing is cut off. The
+The line of sight goes through a point drawn across the beam, in one of several nested windows,
+from the shadow of the region to that of all matter, so that nothing is cut off (see `rays`). The
 vertex is drawn in proportion to the density of the targets, half of the time multiplied with the
 chance that a particle flying straight on would be seen. Then the particle flies in the direction
 drawn for it, and its decay point is drawn within the region where its line crosses it; lines
@@ -14,6 +14,7 @@ import numpy as np
 
 from siren_py._numba import kernel
 from siren_py._typing import FloatArray, IntArray
+from siren_py.geometry.borrowing import borrow_external, borrow_geometry, borrow_scratch
 from siren_py.geometry.tracing import (
     External,
     GeometryArrays,
@@ -21,7 +22,7 @@ from siren_py.geometry.tracing import (
     Scratch,
     trace_line,
 )
-from siren_py.injection.aimed import Buffers, Placed, region_on_line
+from siren_py.injection.aimed import Buffers, Placed, borrow_buffers, region_on_line
 from siren_py.injection.attenuation import decay_point, depth_in_subpiece, sweep_upstream
 
 STRAIGHT = 0.5
@@ -40,7 +41,8 @@ def place_vertices(
     density: FloatArray,
     densest: FloatArray,
     origins: FloatArray,
-    beam: FloatArray,
+    directions: FloatArray,
+    start: FloatArray,
     lengths: FloatArray,
     nuclide: IntArray,
     uniform: FloatArray,
@@ -48,15 +50,23 @@ def place_vertices(
 ) -> int:
     """Draw a vertex on each line of sight.
 
-    Arguments as in `aimed.place`, with the common direction `beam` (3,) and `uniform` (n, 3).
+    Arguments as in `aimed.place`, `directions` (n, 3) being those of the neutrinos, `start` (n,)
+    where they start along their lines [cm], and `uniform` (n, 3).
     `out.vertex`, `out.volume`, `out.material` are filled; `out.matter` receives n/g, the density
     of targets over the drawn density [1/cm2], 0 where the line meets no target.
     """
+    geometry = borrow_geometry(geometry)
+    external = borrow_external(external)
+    scratch = borrow_scratch(scratch)
+    region = borrow_geometry(region)
+    external_region = borrow_external(external_region)
+    region_scratch = borrow_scratch(region_scratch)
+    buffers = borrow_buffers(buffers)
     for i in range(len(origins)):
         out.matter[i] = 0.0
         n = trace_line(
             geometry, external, i, origins[i, 0], origins[i, 1], origins[i, 2],
-            beam[0], beam[1], beam[2], -np.inf, np.inf, scratch,
+            directions[i, 0], directions[i, 1], directions[i, 2], start[i], np.inf, scratch,
         )  # fmt: skip
         if n < 0:
             return i
@@ -66,7 +76,9 @@ def place_vertices(
             column += density[target, scratch.material[s]] * (scratch.t_out[s] - scratch.t_in[s])
         if column <= 0.0:
             continue
-        pieces = region_on_line(region, external_region, i, origins[i], beam, region_scratch)
+        pieces = region_on_line(
+            region, external_region, i, origins[i], directions[i], region_scratch
+        )
         if pieces < 0:
             return i
         straight = 0.0
@@ -118,7 +130,7 @@ def place_vertices(
         out.volume[i] = scratch.volume[segment]
         out.material[i] = scratch.material[segment]
         for axis in range(3):
-            out.vertex[i, axis] = origins[i, axis] + x * beam[axis]
+            out.vertex[i, axis] = origins[i, axis] + x * directions[i, axis]
     return len(origins)
 
 
@@ -136,6 +148,9 @@ def place_decays(
 
     `directions` (n, 3), `lengths` (n,) and `uniform` (n,) belong to the flying particles.
     """
+    region = borrow_geometry(region)
+    external_region = borrow_external(external_region)
+    region_scratch = borrow_scratch(region_scratch)
     for i in range(len(directions)):
         if out.matter[i] == 0.0:
             continue

@@ -20,6 +20,7 @@ from siren_py.injection.growth import Growth
 from siren_py.injection.importance import Importance, rotations_to
 from siren_py.injection.matter import Matter
 from siren_py.injection.placement import AimedPlacement, ForwardPlacement, Placer
+from siren_py.injection.rays import ParallelRays, SourceRays
 from siren_py.injection.reactions import Reactions
 from siren_py.injection.signal import ModelLike, Signal
 from siren_py.nuclei import nuclide as nuclide_of
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from siren_py.detector import DetectorModel
 
 PROPOSALS = ("aimed", "forward")
+BEAMS = ("parallel", "source")
 
 
 def describe(flux: FluxLike) -> str:
@@ -50,6 +52,9 @@ class Injector:
         Decay channel, or None for all.
     proposal
         ``"aimed"`` or ``"forward"``; see `siren_py.injection.placement`.
+    beam_kind
+        ``"parallel"`` or ``"source"``; see `siren_py.injection.rays`. From a source, events are
+        always placed forward.
 
     Raises
     ------
@@ -67,6 +72,7 @@ class Injector:
         region: str,
         channel: str | None,
         proposal: str = "aimed",
+        beam_kind: str = "parallel",
     ) -> None:
         self.detector, self.fluxes, self.model = detector, list(fluxes), model
         self.region = region
@@ -81,10 +87,13 @@ class Injector:
         self.reactions = [self._reactions_of(flux) for flux in self.fluxes]
         self.parts = tuple(dict.fromkeys(p for r in self.reactions for p in r.parts))
         aimed = AimedPlacement(detector, region, self.matter)
-        self.proposal_name = proposal
-        self._placer: Placer = (
-            aimed if proposal == "aimed" else ForwardPlacement(detector, region, self.matter, beam)
-        )
+        self._placer: Placer = aimed
+        if beam_kind == "source":
+            rays = SourceRays(detector, region)
+            self._placer = ForwardPlacement(detector, region, self.matter, rays)
+        elif proposal == "forward":
+            parallel = ParallelRays(detector, region, beam)
+            self._placer = ForwardPlacement(detector, region, self.matter, parallel)
         importance = Importance(aimed, self.matter, beam, self._mean_cross_sections())
         self.energy = self._energy_proposal(importance)
         self.growth = Growth(detector, model, self.matter)
@@ -306,13 +315,16 @@ class Injector:
     ) -> Batch:
         reactions = self.reactions[f]
         n = attempt.size
-        momenta = _rotate(state.momenta, self._rotation)
-        polarization = _rotate(state.polarization, self._rotation)
+        rays = self._placer.rays(n, rngs["line"])
+        neutrino = np.broadcast_to(self._beam, (n, 3)) if rays is None else rays.directions
+        rotation = self._rotation if rays is None else rotations_to(rays.directions)
+        momenta = _rotate(state.momenta, rotation)
+        polarization = _rotate(state.polarization, rotation)
         rows = np.arange(n)
         if self.signal.prompt:
             slot = np.full(n, -1, dtype=np.int64)
             found = np.ones(n, dtype=np.bool_)
-            direction = np.broadcast_to(self._beam, (n, 3)).copy()
+            direction = np.ascontiguousarray(neutrino)
             length = np.zeros(n)
             polar = np.zeros((n, 3))
         else:
@@ -324,11 +336,13 @@ class Injector:
             norm = np.sqrt(np.einsum("ij,ij->i", p[:, 1:], p[:, 1:]))
             moving = norm > 0.0
             direction = np.where(
-                moving[:, None], p[:, 1:] / np.where(moving, norm, 1.0)[:, None], self._beam
+                moving[:, None], p[:, 1:] / np.where(moving, norm, 1.0)[:, None], neutrino
             )
             polar = polarization[rows, slot]
         nuclide = reactions.nuclide[reaction]
-        placement = self._placer.place(direction, length, nuclide, rngs["line"], rngs["vertex"])
+        placement = self._placer.place(
+            rays, direction, length, nuclide, rngs["line"], rngs["vertex"]
+        )
         placed = placement.placed
         factors = factors | {
             "factor_line": placement.factor_line,
@@ -351,6 +365,7 @@ class Injector:
             slot=slot[keep],
             polarization=polar[keep],
             length=length[keep],
+            neutrino=neutrino[keep],
             vertex=placed.vertex[keep],
             decay=placed.decay[keep],
             where={
@@ -368,9 +383,13 @@ class Injector:
 
 
 def _rotate(vectors: FloatArray, rotation: FloatArray) -> FloatArray:
-    """Rotate the spatial part of (n, k, 4) momenta or (n, k, 3) vectors."""
-    if np.array_equal(rotation, np.eye(3)):
+    """Rotate the spatial part of (n, k, 4) momenta or (n, k, 3) vectors.
+
+    `rotation` is one matrix (3, 3), or one per event (n, 3, 3).
+    """
+    if rotation.ndim == 2 and np.array_equal(rotation, np.eye(3)):
         return np.asarray(vectors)
     result = np.array(vectors)
-    result[..., -3:] = vectors[..., -3:] @ rotation.T
+    # Row vectors: v R^T, for all particles of an event at once.
+    result[..., -3:] = vectors[..., -3:] @ np.swapaxes(rotation, -1, -2)
     return result

@@ -32,13 +32,10 @@ from siren_py.injection.aimed import (
 from siren_py.injection.forward import place_decays, place_vertices
 from siren_py.injection.line_source import LENGTHS, LineSource, nearest_length
 from siren_py.injection.matter import Matter
+from siren_py.injection.rays import ParallelRays, Rays, SourceRays
 
 if TYPE_CHECKING:
     from siren_py.detector import DetectorModel
-
-
-_WIDENING = 3.0
-"""Ratio of the widths of nested windows of lines of sight."""
 
 
 class Placement(NamedTuple):
@@ -55,15 +52,23 @@ class Placement(NamedTuple):
 class Placer(Protocol):
     """What the injector needs of a way to place events."""
 
+    def rays(self, n: int, rng: np.random.Generator) -> Rays | None:
+        """Draw the lines of sight of n neutrinos; None if all fly along the beam."""
+        ...
+
     def place(
         self,
+        rays: Rays | None,
         directions: FloatArray,
         lengths: FloatArray,
         nuclide: IntArray,
         rng_line: np.random.Generator,
         rng_vertex: np.random.Generator,
     ) -> Placement:
-        """Place n events that fly along `directions` (n, 3) with decay lengths [cm] (n,)."""
+        """Place n events on their rays, particles that fly along `directions` (n, 3).
+
+        `lengths` (n,) are the decay lengths [cm], `nuclide` (n,) the targets.
+        """
         ...
 
 
@@ -133,8 +138,14 @@ class AimedPlacement:
         external_region = self._region.external_intervals(origins, directions)
         return tracing_arguments(self._arrays, external, self._region_arrays, external_region)
 
+    def rays(self, n: int, rng: np.random.Generator) -> Rays | None:
+        """All neutrinos fly along the beam; see `Placer.rays`."""
+        del n, rng
+        return None
+
     def place(
         self,
+        rays: Rays | None,
         directions: FloatArray,
         lengths: FloatArray,
         nuclide: IntArray,
@@ -142,6 +153,7 @@ class AimedPlacement:
         rng_vertex: np.random.Generator,
     ) -> Placement:
         """Draw lines, vertices and decay points; see `Placer.place`."""
+        del rays
         n = lengths.size
         row = nearest_length(lengths)
         origins = self.source.sample(row, rng_line)
@@ -227,81 +239,48 @@ class ForwardPlacement:
     ----------
     detector, region, matter
         As for `AimedPlacement`.
-    beam
-        Unit direction of the beam, (3,).
+    rays
+        Draws the lines of sight.
     """
 
     def __init__(
-        self, detector: DetectorModel, region: str, matter: Matter, beam: FloatArray
+        self, detector: DetectorModel, region: str, matter: Matter, rays: ParallelRays | SourceRays
     ) -> None:
         self._detector = detector
         self._region = detector.region(region)
         self._arrays = detector.arrays()
         self._region_arrays = detector.region_arrays(region)
         self._matter = matter
-        self._beam = beam
-        across = np.eye(3)[np.argmin(np.abs(beam))]
-        first = np.cross(beam, across)
-        first /= np.linalg.norm(first)
-        self._axes = np.stack([first, np.cross(beam, first)])
-        self._windows = self._nested_windows()
+        self._rays = rays
 
-    def _shadow(self, low: FloatArray, high: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """Bounds across the beam of an axis-aligned box: lower and upper corner, (2,) each."""
-        corners = np.stack(np.meshgrid(*zip(low, high, strict=True)), axis=-1).reshape(-1, 3)
-        shadow = corners @ self._axes.T
-        return shadow.min(axis=0), shadow.max(axis=0)
-
-    def _nested_windows(self) -> list[tuple[FloatArray, FloatArray]]:
-        """Windows across the beam, from the shadow of the region to that of the detector.
-
-        Those between, each three times as wide as the one before, serve vertices at middle
-        distances; the last one contains all matter, so that nothing is cut off.
-        """
-        low, high = self._shadow(*self._region.bounds())
-        world_low, world_high = self._shadow(*self._detector.bounds())
-        windows = []
-        while (low > world_low).any() or (high < world_high).any():
-            windows.append((np.maximum(low, world_low), np.minimum(high, world_high)))
-            middle, half = 0.5 * (low + high), 0.5 * (high - low)
-            low, high = middle - _WIDENING * half, middle + _WIDENING * half
-        return [*windows, (world_low, world_high)]
-
-    def _window_density(self, across: FloatArray) -> FloatArray:
-        """Density of lines per area [1/cm2] at points across the beam, (n, 2)."""
-        density = np.zeros(len(across))
-        for low, high in self._windows:
-            inside = ((across >= low) & (across <= high)).all(axis=1)
-            density += inside / (len(self._windows) * np.prod(high - low))
-        return density
+    def rays(self, n: int, rng: np.random.Generator) -> Rays | None:
+        """Draw lines of sight; see `Placer.rays`."""
+        return self._rays.draw(n, rng)
 
     def place(
         self,
+        rays: Rays | None,
         directions: FloatArray,
         lengths: FloatArray,
         nuclide: IntArray,
         rng_line: np.random.Generator,
         rng_vertex: np.random.Generator,
     ) -> Placement:
-        """Draw lines of sight, vertices and decay points; see `Placer.place`."""
+        """Draw vertices and decay points; see `Placer.place`."""
         n = lengths.size
-        window = (rng_line.random(n) * len(self._windows)).astype(np.int64)
-        corners = np.array(self._windows)
-        low, high = corners[window, 0], corners[window, 1]
-        across = low + rng_line.random((n, 2)) * (high - low)
-        origins = across @ self._axes
+        ray = self._rays.draw(n, rng_line) if rays is None else rays
         uniform = rng_vertex.random((n, 4))
-        beams = np.broadcast_to(self._beam, (n, 3)).copy()
-        geometry, region = self._arrays, self._region_arrays
-        external = self._detector.external_intervals(origins, beams)
-        external_region = self._region.external_intervals(origins, beams)
+        external = self._detector.external_intervals(ray.origins, ray.directions)
+        external_region = self._region.external_intervals(ray.origins, ray.directions)
+        region = self._region_arrays
         placed = empty_placed(n)
         done = place_vertices(
-            *tracing_arguments(geometry, external, region, external_region),
+            *tracing_arguments(self._arrays, external, region, external_region),
             self._matter.density,
             self._matter.densest,
-            origins,
-            self._beam,
+            ray.origins,
+            ray.directions,
+            ray.start,
             lengths,
             nuclide,
             uniform[:, :3],
@@ -321,4 +300,4 @@ class ForwardPlacement:
         check_complete(done, n)
         hit = placed.matter > 0.0
         placed.decay_volume[hit] = self._detector.locate_index(placed.decay[hit])[0]
-        return Placement(placed, 1.0 / self._window_density(across), placed.matter)
+        return Placement(placed, ray.factor, placed.matter)

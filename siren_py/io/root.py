@@ -11,15 +11,19 @@ the names that integer columns refer to. Energies are in GeV, lengths in cm, tim
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from siren_py._typing import PathLike
-from siren_py.errors import FormatError
+from siren_py.errors import ConfigError, FormatError
 from siren_py.io.files import complete_file
-from siren_py.sample import Sample
+from siren_py.io.record import to_json
+from siren_py.progress import ProgressLike, progress_bar
+from siren_py.sample import KEYS, Sample
 from siren_py.store import TableStore
 from siren_py.tree import PARTICLE_COLUMNS, VERTEX_COLUMNS, EventTable, vertex_of
 from siren_py.weighting import FACTORS, product_of_factors
@@ -36,7 +40,15 @@ _STEP = 50_000
 
 _POINTS = ("vertex", "decay")
 _COORDINATES = ("x", "y", "z", "time")
+_RECORD_TYPES = {"n_attempts": int, "columns": list, "provenance": dict, "names": dict}
 _PARTICLE_BRANCHES = {name: ("E" if name == "energy" else name) for name in PARTICLE_COLUMNS}
+
+_TAKEN = {
+    "weight", "particles", "vertices", "nparticles", "nvertices",
+    *(f"{p}_{c}" for p in _POINTS for c in _COORDINATES),
+    *_PARTICLE_BRANCHES.values(), *(f"vertices_{name}" for name in VERTEX_COLUMNS),
+}  # fmt: skip
+"""Branches that are not event columns; an event column of such a name would be lost."""
 
 
 def _field(outer: str, inner: str) -> str:
@@ -44,7 +56,9 @@ def _field(outer: str, inner: str) -> str:
     return inner if outer == "particles" else f"{outer}_{inner}"
 
 
-def write_root(sample: Sample, path: PathLike, *, overwrite: bool = True) -> None:
+def write_root(
+    sample: Sample, path: PathLike, *, overwrite: bool = True, progress: ProgressLike = False
+) -> None:
     """Write a sample to a ROOT file, chunk by chunk.
 
     Parameters
@@ -55,49 +69,71 @@ def write_root(sample: Sample, path: PathLike, *, overwrite: bool = True) -> Non
         Name of the file; it appears only when the file is complete.
     overwrite
         Whether an existing file may be replaced.
+    progress
+        See `siren_py.progress.ProgressLike`; counts events.
 
     Raises
     ------
     OutputError
         If the file cannot be written; an existing file is then left as it was.
+    ConfigError
+        If an event column has the name of another branch.
     """
     import awkward as ak
     import uproot
 
-    record = {
-        "schema_version": SCHEMA_VERSION,
-        "n_attempts": sample.n_attempts,
-        "provenance": sample.provenance,
-        "names": sample.lookup,
-    }
-    with complete_file(path, overwrite=overwrite) as part:
-        with uproot.recreate(part, compression=uproot.ZSTD(3)) as file:
-            tree = None
-            for table in sample.tables():
-                columns: dict[str, Any] = {
-                    "weight": product_of_factors(table) / sample.n_attempts,
-                    **table.events,
+    events = sample.columns[1:]
+    for name in events:
+        if name in _TAKEN:
+            raise ConfigError(
+                f"The event column {name!r} has the name of another branch of the file. Rename "
+                "the invariant of the process that makes it."
+            )
+    text = to_json(
+        {
+            "schema_version": SCHEMA_VERSION,
+            "n_attempts": sample.n_attempts,
+            # The weights are per proton on target: expected events = sum of weights x POT.
+            "pot": 1.0,
+            "columns": events,
+            "provenance": sample.provenance,
+            "names": sample.lookup,
+        }
+    )
+    done = 0
+    with (
+        complete_file(path, overwrite=overwrite) as part,
+        progress_bar(len(sample), f"writing {Path(path).name}", progress) as report,
+        uproot.recreate(part, compression=uproot.ZSTD(3)) as file,
+    ):
+        tree = None
+        for table in sample.tables():
+            columns = _branches(table, sample.n_attempts)
+            if tree is None:
+                types = {
+                    name: array.type.content if isinstance(array, ak.Array) else array.dtype
+                    for name, array in columns.items()
                 }
-                for number, point in enumerate(_POINTS):
-                    values = vertex_of(table, number)
-                    for i, coordinate in enumerate(_COORDINATES):
-                        columns[f"{point}_{coordinate}"] = np.ascontiguousarray(values[:, i])
-                particles = {
-                    branch: table.particles[name] for name, branch in _PARTICLE_BRANCHES.items()
-                }
-                columns["particles"] = ak.unflatten(ak.zip(particles), table.particle_counts)
-                columns["vertices"] = ak.unflatten(
-                    ak.zip(dict(table.vertices)), table.vertex_counts
-                )
-                if tree is None:
-                    types = {
-                        name: array.type.content if isinstance(array, ak.Array) else array.dtype
-                        for name, array in columns.items()
-                    }
-                    tree = file.mktree(TREE, types, title="weighted events", field_name=_field)
-                if len(table):
-                    tree.extend(columns)
-            file[RECORD] = json.dumps(record)
+                tree = file.mktree(TREE, types, title="weighted events", field_name=_field)
+            if len(table):
+                tree.extend(columns)
+            done += len(table)
+            report(done, len(sample))
+        file[RECORD] = text
+
+
+def _branches(table: EventTable, n_attempts: int) -> dict[str, Any]:
+    import awkward as ak
+
+    columns: dict[str, Any] = {"weight": product_of_factors(table) / n_attempts, **table.events}
+    for number, point in enumerate(_POINTS):
+        values = vertex_of(table, number)
+        for i, coordinate in enumerate(_COORDINATES):
+            columns[f"{point}_{coordinate}"] = np.ascontiguousarray(values[:, i])
+    particles = {branch: table.particles[name] for name, branch in _PARTICLE_BRANCHES.items()}
+    columns["particles"] = ak.unflatten(ak.zip(particles), table.particle_counts)
+    columns["vertices"] = ak.unflatten(ak.zip(dict(table.vertices)), table.vertex_counts)
+    return columns
 
 
 def read_root(path: PathLike) -> Sample:
@@ -121,15 +157,24 @@ def read_root(path: PathLike) -> Sample:
     """
     import uproot
 
+    if not Path(path).exists():
+        raise FormatError(f"There is no file {path}.")
+    if Path(path).is_dir():
+        raise FormatError(f"{path} is a folder; give the name of a ROOT file in it.")
     # uproot raises errors of many kinds on damaged files; to the user they mean the same.
     try:
-        with uproot.open(path) as file:
+        # A mapping, because uproot takes a colon in a text for the start of an object's name.
+        with uproot.open({os.fspath(path): None}) as file:
+            # A file that lost its end may still open: its header knows how long it was.
+            length, size = int(file.file.fEND), Path(path).stat().st_size
+            if size < length:
+                raise FormatError(
+                    f"{path} is not complete: it has {size} of {length} bytes. Copy it again."
+                )
             record = _read_record(file, path)
             store = _read_tables(file, path, record)
     except FormatError:
         raise
-    except FileNotFoundError:
-        raise FormatError(f"There is no file {path}.") from None
     except Exception as error:
         text = str(error).strip().splitlines()
         raise FormatError(
@@ -155,9 +200,21 @@ def _read_record(file: uproot.ReadOnlyDirectory, path: PathLike) -> Mapping[str,
             f"{path} has the schema version {version!r}; this version of siren_py reads "
             f"{SCHEMA_VERSION}."
         )
-    missing = {"n_attempts", "provenance", "names"} - set(record)
+    for key, kind in _RECORD_TYPES.items():
+        value = record.get(key)
+        if not isinstance(value, kind) or isinstance(value, bool):
+            raise FormatError(
+                f"The record of {path} lacks {key!r}, or it is not of type {kind.__name__}: the "
+                "file was changed after it was written."
+            )
+    if record["n_attempts"] < 1:
+        raise FormatError(
+            f"The record of {path} says {record['n_attempts']} attempts: the file was changed "
+            "after it was written."
+        )
+    missing = set(KEYS.values()) - set(record["names"])
     if missing:
-        raise FormatError(f"The provenance of {path} lacks {', '.join(sorted(missing))}.")
+        raise FormatError(f"The record of {path} lacks the names of {', '.join(sorted(missing))}.")
     return record
 
 
@@ -167,12 +224,11 @@ def _read_tables(
     tree = file[TREE]
     branches = set(tree.keys())
     jagged = {*_PARTICLE_BRANCHES.values(), *(f"vertices_{name}" for name in VERTEX_COLUMNS)}
-    missing = (jagged | set(FACTORS) | {"weight", "event"}) - branches
+    # Branches that somebody added are left alone; what the record lists has to be there.
+    columns = [str(name) for name in record["columns"]]
+    missing = (jagged | set(FACTORS) | {"weight", "event"} | set(columns)) - branches
     if missing:
         raise FormatError(f"The tree of {path} lacks the branches {', '.join(sorted(missing))}.")
-    derived = {"weight", "nparticles", "nvertices"}
-    derived |= {f"{p}_{c}" for p in _POINTS for c in _COORDINATES}
-    columns = [name for name in tree.keys() if name not in derived | jagged]
     store = TableStore()
     for start in range(0, max(tree.num_entries, 1), _STEP):
         data = tree.arrays(

