@@ -54,8 +54,26 @@ def check_writable(path: PathLike, *, overwrite: bool = True) -> Path:
     try:
         # A link stays a link: what it points to is replaced.
         target = given.resolve()
-    except (OSError, RuntimeError) as error:  # a loop of links
+        _check_place(given, target, overwrite)
+    except OutputError:
+        raise
+    except (OSError, RuntimeError) as error:  # a name too long, a loop of links
         raise OutputError(f"Cannot write {given}: {error}. Choose another path.") from None
+    folder = target.parent
+    # Trying is the only reliable test: permissions do not tell of read-only or full disks.
+    try:
+        with tempfile.NamedTemporaryFile(dir=folder, prefix=_prefix(target)):
+            pass
+    except OSError as error:
+        raise OutputError(
+            f"Cannot write {given}: the folder {folder} refuses new files "
+            f"({error.strerror or error}). Choose another path."
+        ) from None
+    return target
+
+
+def _check_place(given: Path, target: Path, overwrite: bool) -> None:
+    """Check what is at `target`, the file that the path `given` leads to."""
     if target.is_dir():
         raise OutputError(f"Cannot write {given}: it is a folder. Give the name of a file.")
     folder = target.parent
@@ -77,16 +95,6 @@ def check_writable(path: PathLike, *, overwrite: bool = True) -> Path:
         raise OutputError(
             f"{given} exists already and overwriting is switched off. Choose another name."
         )
-    # Trying is the only reliable test: permissions do not tell of read-only or full disks.
-    try:
-        with tempfile.NamedTemporaryFile(dir=folder, prefix=_prefix(target)):
-            pass
-    except OSError as error:
-        raise OutputError(
-            f"Cannot write {given}: the folder {folder} refuses new files "
-            f"({error.strerror or error}). Choose another path."
-        ) from None
-    return target
 
 
 @contextmanager

@@ -22,7 +22,7 @@ from siren_py.nuclei import nuclide
 from siren_py.processes import DipoleUpscattering
 
 PROTON, NEUTRON = 0.93827208943, 0.93956542194
-BINS = 64
+BINS = 160
 NODES = 32
 
 
