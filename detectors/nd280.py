@@ -415,15 +415,15 @@ def add_p0d(detector: DetectorModel) -> None:
             detector.add_stack("p0d-water-target-core", core, at=at)
 
     volumes = ["p0d-frame", *parts, "p0d-water-target-core"]
+    rest = ["P0D frame", BRASS.name, BAG.name, HDPE.name]
     for part, material, mass, tolerance, source in (
         ("P0D with water", None, 16.1, 0.01, "NIM A659, 106"),
         ("P0D lead radiators", RADIATOR, 14 * 0.222, 0.01, "arXiv:2205.12273"),
         ("P0Dules", P0DULE, 40 * 0.192, 0.01, "arXiv:2205.12273"),
+        ("P0D brass, frames and bags", rest, 2.5, 0.03, "arXiv:2205.12273: 25 x 0.1 t of brass"),
         ("P0D water", WATER, 16.1 - 13.3, 0.03, "NIM A659, 106: with less without water"),
-        ("P0D brass, 0.1 t a sheet", BRASS, 25 * 0.1, 0.5, "arXiv:2205.12273, to one digit"),
     ):
-        name = None if material is None else material.name
-        detector.publish_mass(part, volumes, mass * tonne, tolerance, source, material=name)
+        detector.publish_mass(part, volumes, mass * tonne, tolerance, source, material=material)
 
 
 def add_tpc(detector: DetectorModel, name: str, z: float) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple, TYPE_CHECKING
 
 import numpy as np
 
@@ -27,7 +27,7 @@ class PublishedMass(NamedTuple):
     mass: float
     tolerance: float
     source: str
-    material: str | None = None
+    materials: tuple[str, ...] = ()
 
 
 class MassComparison(NamedTuple):
@@ -151,7 +151,7 @@ class MassModel:
         mass: float,
         tolerance: float,
         source: str,
-        material: str | Material | None = None,
+        material: str | Material | Sequence[str | Material] | None = None,
     ) -> None:
         """Declare a published mass that the model must meet; volumes must already be added.
 
@@ -168,7 +168,7 @@ class MassModel:
         source
             Citation.
         material
-            Count only the mass of this material, e.g. the lead in a stack.
+            Count only the mass of this material, or of these: e.g. the lead in a stack.
 
         Raises
         ------
@@ -185,9 +185,10 @@ class MassModel:
             raise GeometryError(f"{part!r}: a published mass needs its source (a citation).")
         patterns = (volumes,) if isinstance(volumes, str) else tuple(volumes)
         self.matching_volumes(patterns)
-        wanted = material if material is None or isinstance(material, str) else material.name
-        if wanted is not None and wanted not in self.material_names:
-            raise unknown_name("material", wanted, self.material_names, f"Part {part!r}.")
+        wanted = _names(material)
+        for name in wanted:
+            if name not in self.material_names:
+                raise unknown_name("material", name, self.material_names, f"Part {part!r}.")
         self._published.append(
             PublishedMass(part, patterns, float(mass), float(tolerance), source, wanted)
         )
@@ -196,11 +197,11 @@ class MassModel:
         """Compare the model with every published mass, in the order of declaration."""
         rows = []
         for one in self._published:
-            if one.material is None:
+            if not one.materials:
                 parts = [self._mass(name) for name in self.matching_volumes(one.volumes)]
             else:
                 by_material = self.mass_by_material(one.volumes)
-                parts = [by_material.get(one.material, Estimate(0.0))]
+                parts = [by_material.get(name, Estimate(0.0)) for name in one.materials]
             error = math.sqrt(sum(part.error**2 for part in parts))
             model = Estimate(sum(part.value for part in parts), error)
             difference = model.value / one.mass - 1.0
@@ -209,6 +210,16 @@ class MassModel:
                 MassComparison(one.part, model, one.mass, difference, one.tolerance, ok, one.source)
             )
         return rows
+
+
+def _names(material: str | Material | Sequence[str | Material] | None) -> tuple[str, ...]:
+    if material is None:
+        return ()
+    if isinstance(material, str):
+        return (material,)
+    if isinstance(material, Sequence):
+        return tuple(one if isinstance(one, str) else one.name for one in material)
+    return (material.name,)
 
 
 def _matches(name: str, pattern: str) -> bool:
