@@ -54,6 +54,18 @@ class Buffers(NamedTuple):
     weight: FloatArray
 
 
+class Tracing(NamedTuple):
+    """A detector and a region as kernels take them, with the buffers of one thread."""
+
+    geometry: GeometryArrays
+    external: External
+    scratch: Scratch
+    region: RegionArrays
+    external_region: External
+    region_scratch: Scratch
+    buffers: Buffers
+
+
 class Placed(NamedTuple):
     """What `place` decides for n events; entries of lines without any target have W = 0."""
 
@@ -99,51 +111,70 @@ def borrow_buffers(buffers: Buffers) -> Buffers:
 
 
 @kernel
-def region_on_line(
-    region: RegionArrays,
-    external: External,
-    line: int,
-    origin: FloatArray,
-    direction: FloatArray,
-    scratch: Scratch,
-) -> int:
+def borrow_tracing(tracing: Tracing) -> Tracing:
+    """Return the arrays without reference counts; see `siren_py.geometry.borrowing`."""
+    return Tracing(
+        borrow_geometry(tracing.geometry),
+        borrow_external(tracing.external),
+        borrow_scratch(tracing.scratch),
+        borrow_geometry(tracing.region),
+        borrow_external(tracing.external_region),
+        borrow_scratch(tracing.region_scratch),
+        borrow_buffers(tracing.buffers),
+    )
+
+
+@kernel
+def region_on_line(tracing: Tracing, line: int, origin: FloatArray, direction: FloatArray) -> int:
     """Find the pieces of a whole line that lie in the region; see `region_intervals`."""
     return region_intervals(
-        region, external, line,
+        tracing.region, tracing.external_region, line,
         origin[0], origin[1], origin[2], direction[0], direction[1], direction[2],
-        -np.inf, np.inf, scratch,
+        -np.inf, np.inf, tracing.region_scratch,
     )[0]  # fmt: skip
 
 
 @kernel
-def matter_up_to(
-    geometry: GeometryArrays,
-    external: External,
+def matter_upstream(
+    tracing: Tracing,
     line: int,
     origin: FloatArray,
     direction: FloatArray,
-    first: float,
-    last: float,
+    pieces: int,
     length: float,
-    scratch: Scratch,
 ) -> int:
-    """Trace what lies upstream of `last`, as far as `REACH` decay lengths before `first`."""
+    """Trace what lies upstream of the last region piece, as far as `REACH` decay lengths."""
+    first = tracing.region_scratch.t_in[0]
+    last = tracing.region_scratch.t_out[pieces - 1]
     return trace_line(
-        geometry, external, line,
+        tracing.geometry, tracing.external, line,
         origin[0], origin[1], origin[2], direction[0], direction[1], direction[2],
-        first - REACH * length, last, scratch,
+        first - REACH * length, last, tracing.scratch,
+    )  # fmt: skip
+
+
+@kernel
+def sweep(
+    tracing: Tracing,
+    n_segments: int,
+    pieces: int,
+    density: FloatArray,
+    densest: float,
+    length: float,
+) -> tuple[int, float]:
+    """Sweep the line in the scratch buffers; see `attenuation.sweep_upstream`."""
+    matter, region, buffers = tracing.scratch, tracing.region_scratch, tracing.buffers
+    return sweep_upstream(
+        n_segments, matter.t_in, matter.t_out, matter.material, density, densest,
+        pieces, region.t_in, region.t_out, length,
+        buffers.low, buffers.high, buffers.segment, buffers.inside, buffers.importance,
+        buffers.weight,
     )  # fmt: skip
 
 
 @kernel
 def place(
-    geometry: GeometryArrays,
-    external: External,
-    scratch: Scratch,
-    region: RegionArrays,
-    external_region: External,
-    region_scratch: Scratch,
-    buffers: Buffers,
+    tracing: Tracing,
     density: FloatArray,
     densest: FloatArray,
     origins: FloatArray,
@@ -157,7 +188,7 @@ def place(
 
     Parameters
     ----------
-    geometry, external, scratch, region, external_region, region_scratch, buffers
+    tracing
         The detector and the region with buffers of the calling thread.
     density, densest
         Number densities [1/cm3] by nuclide and material, (T, M), and their maxima, (T,).
@@ -177,36 +208,21 @@ def place(
     int
         Number of lines done: n, or fewer if a buffer was too small (a fault of the caller).
     """
-    geometry = borrow_geometry(geometry)
-    external = borrow_external(external)
-    scratch = borrow_scratch(scratch)
-    region = borrow_geometry(region)
-    external_region = borrow_external(external_region)
-    region_scratch = borrow_scratch(region_scratch)
-    buffers = borrow_buffers(buffers)
+    tracing = borrow_tracing(tracing)
+    scratch, region_scratch, buffers = tracing.scratch, tracing.region_scratch, tracing.buffers
     for i in range(len(origins)):
         out.matter[i] = 0.0
-        pieces = region_on_line(
-            region, external_region, i, origins[i], directions[i], region_scratch
-        )
+        pieces = region_on_line(tracing, i, origins[i], directions[i])
         if pieces < 0:
             return i
         if pieces == 0:
             continue
         length = lengths[i]
-        n = matter_up_to(
-            geometry, external, i, origins[i], directions[i],
-            region_scratch.t_in[0], region_scratch.t_out[pieces - 1], length, scratch,
-        )  # fmt: skip
+        n = matter_upstream(tracing, i, origins[i], directions[i], pieces, length)
         if n < 0:
             return i
         target = nuclide[i]
-        count, total = sweep_upstream(
-            n, scratch.t_in, scratch.t_out, scratch.material, density[target], densest[target],
-            pieces, region_scratch.t_in, region_scratch.t_out, length,
-            buffers.low, buffers.high, buffers.segment, buffers.inside, buffers.importance,
-            buffers.weight,
-        )  # fmt: skip
+        count, total = sweep(tracing, n, pieces, density[target], densest[target], length)
         if count < 0:
             return i
         if total <= 0.0:
@@ -246,13 +262,7 @@ def place(
 
 @kernel
 def line_sums(
-    geometry: GeometryArrays,
-    external: External,
-    scratch: Scratch,
-    region: RegionArrays,
-    external_region: External,
-    region_scratch: Scratch,
-    buffers: Buffers,
+    tracing: Tracing,
     density: FloatArray,
     densest: FloatArray,
     origins: FloatArray,
@@ -262,35 +272,19 @@ def line_sums(
     matter: FloatArray,
 ) -> int:
     """Write W [1/cm2] of given lines to `matter` (n,); other arguments and result as `place`."""
-    geometry = borrow_geometry(geometry)
-    external = borrow_external(external)
-    scratch = borrow_scratch(scratch)
-    region = borrow_geometry(region)
-    external_region = borrow_external(external_region)
-    region_scratch = borrow_scratch(region_scratch)
-    buffers = borrow_buffers(buffers)
+    tracing = borrow_tracing(tracing)
     for i in range(len(origins)):
         matter[i] = 0.0
-        pieces = region_on_line(
-            region, external_region, i, origins[i], directions[i], region_scratch
-        )
+        pieces = region_on_line(tracing, i, origins[i], directions[i])
         if pieces < 0:
             return i
         if pieces == 0:
             continue
-        n = matter_up_to(
-            geometry, external, i, origins[i], directions[i],
-            region_scratch.t_in[0], region_scratch.t_out[pieces - 1], lengths[i], scratch,
-        )  # fmt: skip
+        n = matter_upstream(tracing, i, origins[i], directions[i], pieces, lengths[i])
         if n < 0:
             return i
         target = nuclide[i]
-        count, matter[i] = sweep_upstream(
-            n, scratch.t_in, scratch.t_out, scratch.material, density[target], densest[target],
-            pieces, region_scratch.t_in, region_scratch.t_out, lengths[i],
-            buffers.low, buffers.high, buffers.segment, buffers.inside, buffers.importance,
-            buffers.weight,
-        )  # fmt: skip
+        count, matter[i] = sweep(tracing, n, pieces, density[target], densest[target], lengths[i])
         if count < 0:
             return i
     return len(origins)
@@ -298,13 +292,7 @@ def line_sums(
 
 @kernel
 def rate_columns(
-    geometry: GeometryArrays,
-    external: External,
-    scratch: Scratch,
-    region: RegionArrays,
-    external_region: External,
-    region_scratch: Scratch,
-    buffers: Buffers,
+    tracing: Tracing,
     ones: FloatArray,
     origins: FloatArray,
     directions: FloatArray,
@@ -330,34 +318,19 @@ def rate_columns(
     int
         Number of lines done; other arguments and result as in `place`.
     """
-    geometry = borrow_geometry(geometry)
-    external = borrow_external(external)
-    scratch = borrow_scratch(scratch)
-    region = borrow_geometry(region)
-    external_region = borrow_external(external_region)
-    region_scratch = borrow_scratch(region_scratch)
-    buffers = borrow_buffers(buffers)
+    tracing = borrow_tracing(tracing)
+    scratch, buffers = tracing.scratch, tracing.buffers
     for i in range(len(origins)):
-        pieces = region_on_line(
-            region, external_region, i, origins[i], directions[i], region_scratch
-        )
+        pieces = region_on_line(tracing, i, origins[i], directions[i])
         if pieces < 0:
             return i
         if pieces == 0:
             continue
-        n = matter_up_to(
-            geometry, external, i, origins[i], directions[i],
-            region_scratch.t_in[0], region_scratch.t_out[pieces - 1], 1e300, scratch,
-        )  # fmt: skip
+        n = matter_upstream(tracing, i, origins[i], directions[i], pieces, 1e300)
         if n < 0:
             return i
         for k in range(lengths.size):
-            count, _ = sweep_upstream(
-                n, scratch.t_in, scratch.t_out, scratch.material, ones, 1.0,
-                pieces, region_scratch.t_in, region_scratch.t_out, lengths[k],
-                buffers.low, buffers.high, buffers.segment, buffers.inside, buffers.importance,
-                buffers.weight,
-            )  # fmt: skip
+            count, _ = sweep(tracing, n, pieces, ones, 1.0, lengths[k])
             if count < 0:
                 return i
             for j in range(count):

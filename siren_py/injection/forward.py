@@ -14,16 +14,9 @@ import numpy as np
 
 from siren_py._numba import kernel
 from siren_py._typing import FloatArray, IntArray
-from siren_py.geometry.borrowing import borrow_external, borrow_geometry, borrow_scratch
-from siren_py.geometry.tracing import (
-    External,
-    GeometryArrays,
-    RegionArrays,
-    Scratch,
-    trace_line,
-)
-from siren_py.injection.aimed import Buffers, Placed, borrow_buffers, region_on_line
-from siren_py.injection.attenuation import decay_point, depth_in_subpiece, sweep_upstream
+from siren_py.geometry.tracing import trace_line
+from siren_py.injection.aimed import Placed, Tracing, borrow_tracing, region_on_line, sweep
+from siren_py.injection.attenuation import decay_point, depth_in_subpiece
 
 STRAIGHT = 0.5
 """Share of vertices drawn with the chance to be seen straight on."""
@@ -31,13 +24,7 @@ STRAIGHT = 0.5
 
 @kernel
 def place_vertices(
-    geometry: GeometryArrays,
-    external: External,
-    scratch: Scratch,
-    region: RegionArrays,
-    external_region: External,
-    region_scratch: Scratch,
-    buffers: Buffers,
+    tracing: Tracing,
     density: FloatArray,
     densest: FloatArray,
     origins: FloatArray,
@@ -55,17 +42,12 @@ def place_vertices(
     `out.vertex`, `out.volume`, `out.material` are filled; `out.matter` receives n/g, the density
     of targets over the drawn density [1/cm2], 0 where the line meets no target.
     """
-    geometry = borrow_geometry(geometry)
-    external = borrow_external(external)
-    scratch = borrow_scratch(scratch)
-    region = borrow_geometry(region)
-    external_region = borrow_external(external_region)
-    region_scratch = borrow_scratch(region_scratch)
-    buffers = borrow_buffers(buffers)
+    tracing = borrow_tracing(tracing)
+    scratch, region_scratch, buffers = tracing.scratch, tracing.region_scratch, tracing.buffers
     for i in range(len(origins)):
         out.matter[i] = 0.0
         n = trace_line(
-            geometry, external, i, origins[i, 0], origins[i, 1], origins[i, 2],
+            tracing.geometry, tracing.external, i, origins[i, 0], origins[i, 1], origins[i, 2],
             directions[i, 0], directions[i, 1], directions[i, 2], start[i], np.inf, scratch,
         )  # fmt: skip
         if n < 0:
@@ -76,20 +58,15 @@ def place_vertices(
             column += density[target, scratch.material[s]] * (scratch.t_out[s] - scratch.t_in[s])
         if column <= 0.0:
             continue
-        pieces = region_on_line(
-            region, external_region, i, origins[i], directions[i], region_scratch
-        )
+        pieces = region_on_line(tracing, i, origins[i], directions[i])
         if pieces < 0:
             return i
         straight = 0.0
         count = 0
         if pieces > 0:
-            count, straight = sweep_upstream(
-                n, scratch.t_in, scratch.t_out, scratch.material, density[target],
-                densest[target], pieces, region_scratch.t_in, region_scratch.t_out, lengths[i],
-                buffers.low, buffers.high, buffers.segment, buffers.inside, buffers.importance,
-                buffers.weight,
-            )  # fmt: skip
+            count, straight = sweep(
+                tracing, n, pieces, density[target], densest[target], lengths[i]
+            )
             if count < 0:
                 return i
         share = STRAIGHT if straight > 0.0 else 0.0
@@ -136,9 +113,7 @@ def place_vertices(
 
 @kernel
 def place_decays(
-    region: RegionArrays,
-    external_region: External,
-    region_scratch: Scratch,
+    tracing: Tracing,
     directions: FloatArray,
     lengths: FloatArray,
     uniform: FloatArray,
@@ -148,15 +123,12 @@ def place_decays(
 
     `directions` (n, 3), `lengths` (n,) and `uniform` (n,) belong to the flying particles.
     """
-    region = borrow_geometry(region)
-    external_region = borrow_external(external_region)
-    region_scratch = borrow_scratch(region_scratch)
+    tracing = borrow_tracing(tracing)
+    region_scratch = tracing.region_scratch
     for i in range(len(directions)):
         if out.matter[i] == 0.0:
             continue
-        pieces = region_on_line(
-            region, external_region, i, out.vertex[i], directions[i], region_scratch
-        )
+        pieces = region_on_line(tracing, i, out.vertex[i], directions[i])
         if pieces < 0:
             return i
         y, piece, seen = decay_point(

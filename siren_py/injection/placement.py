@@ -15,15 +15,15 @@ import numpy as np
 from siren_py._typing import FloatArray, IntArray
 from siren_py.errors import GeometryError
 from siren_py.geometry.arrays import (
+    NO_EXTERNAL,
     External,
     GeometryArrays,
     RegionArrays,
-    Scratch,
     make_scratch,
 )
 from siren_py.injection.aimed import (
-    Buffers,
     Placed,
+    Tracing,
     line_sums,
     make_buffers,
     place,
@@ -82,14 +82,14 @@ def empty_placed(n: int) -> Placed:
     )
 
 
-def tracing_arguments(
+def tracing_of(
     geometry: GeometryArrays,
     external: External,
     region: RegionArrays,
     external_region: External,
-) -> tuple[GeometryArrays, External, Scratch, RegionArrays, External, Scratch, Buffers]:
-    """Return geometry and region with fresh buffers, in the order in which kernels take them."""
-    return (
+) -> Tracing:
+    """Return geometry and region with fresh buffers."""
+    return Tracing(
         geometry,
         external,
         make_scratch(geometry, external),
@@ -130,13 +130,11 @@ class AimedPlacement:
         self._matter = matter
         self.source, self.source_volumes = LineSource.of(detector, self._region)
 
-    def _tracing(
-        self, origins: FloatArray, directions: FloatArray
-    ) -> tuple[GeometryArrays, External, Scratch, RegionArrays, External, Scratch, Buffers]:
+    def _tracing(self, origins: FloatArray, directions: FloatArray) -> Tracing:
         """Return the geometry with buffers of this call, as the kernels take it."""
         external = self._detector.external_intervals(origins, directions)
         external_region = self._region.external_intervals(origins, directions)
-        return tracing_arguments(self._arrays, external, self._region_arrays, external_region)
+        return tracing_of(self._arrays, external, self._region_arrays, external_region)
 
     def rays(self, n: int, rng: np.random.Generator) -> Rays | None:
         """All neutrinos fly along the beam; see `Placer.rays`."""
@@ -159,7 +157,7 @@ class AimedPlacement:
         origins = self.source.sample(row, rng_line)
         placed = empty_placed(n)
         done = place(
-            *self._tracing(origins, directions),
+            self._tracing(origins, directions),
             self._matter.density,
             self._matter.densest,
             origins,
@@ -183,7 +181,7 @@ class AimedPlacement:
         n = lengths.size
         matter = np.zeros(n)
         done = line_sums(
-            *self._tracing(vertex, directions),
+            self._tracing(vertex, directions),
             self._matter.density,
             self._matter.densest,
             vertex,
@@ -220,7 +218,7 @@ class AimedPlacement:
         n_materials = len(self._matter.materials)
         columns = np.zeros((LENGTHS.size, len(self._detector.volume_names), n_materials))
         done = rate_columns(
-            *self._tracing(origins, directions),
+            self._tracing(origins, directions),
             np.ones(n_materials),
             origins,
             directions,
@@ -275,7 +273,7 @@ class ForwardPlacement:
         region = self._region_arrays
         placed = empty_placed(n)
         done = place_vertices(
-            *tracing_arguments(self._arrays, external, region, external_region),
+            tracing_of(self._arrays, external, region, external_region),
             self._matter.density,
             self._matter.densest,
             ray.origins,
@@ -289,9 +287,7 @@ class ForwardPlacement:
         check_complete(done, n)
         external_region = self._region.external_intervals(placed.vertex, directions)
         done = place_decays(
-            region,
-            external_region,
-            make_scratch(region, external_region),
+            tracing_of(self._arrays, NO_EXTERNAL, region, external_region),
             directions,
             lengths,
             np.ascontiguousarray(uniform[:, 3]),
