@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import shutil
 import tempfile
+import weakref
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 
+from siren_py.errors import OutputError
 from siren_py.tree import EventTable
 
 MEMORY_LIMIT = 256 * 2**20
@@ -28,8 +31,7 @@ class TableStore:
         self._tables: list[EventTable | Path] = []
         self._in_memory = 0
         self._lengths: list[int] = []
-        # Removed by its finaliser when the last store that uses it is gone.
-        self._folder: tempfile.TemporaryDirectory[str] | None = None
+        self._folder: Path | None = None
 
     def append(self, table: EventTable) -> None:
         """Add a table at the end."""
@@ -38,11 +40,23 @@ class TableStore:
             self._tables.append(table)
             self._in_memory += table.nbytes
             return
-        if self._folder is None:
-            self._folder = tempfile.TemporaryDirectory(prefix="siren_py_")
-        path = Path(self._folder.name) / f"{len(self._tables):08d}.npz"
-        np.savez(path, allow_pickle=False, **table.arrays())
-        self._tables.append(path)
+        self._tables.append(self._spill(table))
+
+    def _spill(self, table: EventTable) -> Path:
+        """Write a table to the store's own folder, which goes when the store goes."""
+        try:
+            if self._folder is None:
+                self._folder = Path(tempfile.mkdtemp(prefix="siren_py_"))
+                weakref.finalize(self, shutil.rmtree, self._folder, ignore_errors=True)
+            path = self._folder / f"{len(self._tables):08d}.npz"
+            np.savez(path, allow_pickle=False, **table.arrays())
+        except OSError as error:
+            raise OutputError(
+                f"Events beyond {self._limit / 2**20:.0f} MB are kept in a temporary folder, but "
+                f"writing there failed: {error.strerror or error}. Free space in "
+                f"{tempfile.gettempdir()}, or set TMPDIR to a folder with more."
+            ) from error
+        return path
 
     def __len__(self) -> int:
         return len(self._tables)

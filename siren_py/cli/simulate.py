@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import argparse
-from collections import Counter
-from collections.abc import Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from siren_py.cli.options import Subparsers, add_verb, count, exposure, number, whole
 from siren_py.cli.output import Answer
 
 if TYPE_CHECKING:
-    from siren_py.flux import FluxLike
     from siren_py.simulation import Simulation
 
 DEFAULTS: dict[str, Any] = {
@@ -170,27 +166,12 @@ def _prepare(options: argparse.Namespace) -> Simulation:
     decay = _value(options, "decay")
     return sp.Simulation(
         detector,
-        _fluxes(_value(options, "flux")),
+        _value(options, "flux"),
         model,
         decay=None if decay == "all" else decay,
         region=region,
         proposal=options.proposal,
     )
-
-
-def _fluxes(texts: Sequence[str]) -> list[FluxLike]:
-    """Load the fluxes; those that share the name of their beam get longer names."""
-    from siren_py.flux import parse_flux
-    from siren_py.simulation import describe_flux
-
-    fluxes = [flux for text in texts for flux in parse_flux(text)]
-    uses = Counter(describe_flux(flux)["name"] for flux in fluxes)
-    return [
-        replace(flux, name=":".join(part for part in (flux.name, flux.mode, flux.flavor) if part))
-        if uses[describe_flux(flux)["name"]] > 1
-        else flux
-        for flux in fluxes
-    ]
 
 
 def _value(options: argparse.Namespace, name: str) -> Any:

@@ -7,13 +7,17 @@ from dataclasses import dataclass
 import numpy as np
 
 from siren_py._typing import FloatArray, IntArray
-from siren_py.constants import SPEED_OF_LIGHT
+from siren_py.constants import NEUTRON_MASS, PROTON_MASS, SPEED_OF_LIGHT
 from siren_py.flux import FluxLike
 from siren_py.injection.builder import Block, TreeBuilder
 from siren_py.injection.growth import Frontier, Growth
 from siren_py.injection.signal import Signal, draw_choice
+from siren_py.particles import PDG
 from siren_py.tree import BEAM, FINAL, INTERMEDIATE, TARGET, Columns, EventTable
 from siren_py.weighting import FACTORS, product_of_factors
+
+_NUCLEONS = {"proton": (PDG.PROTON, PROTON_MASS), "neutron": (PDG.NEUTRON, NEUTRON_MASS)}
+"""What takes the momentum in these parts of a cross section: one nucleon at rest."""
 
 
 @dataclass
@@ -54,6 +58,8 @@ class Assembler:
         Unit direction of the beam, (3,).
     target_codes, target_masses
         PDG codes and masses [GeV] of the nuclides, (T,).
+    parts
+        Names of the parts of cross sections; events refer to them by number.
     processes
         Names of all processes; vertices refer to them by number.
     signal, growth
@@ -66,12 +72,14 @@ class Assembler:
         beam: FloatArray,
         target_codes: IntArray,
         target_masses: FloatArray,
+        parts: tuple[str, ...],
         processes: list[str],
         signal: Signal,
         growth: Growth,
     ) -> None:
         self.fluxes, self._beam = fluxes, beam
         self._target_codes, self._target_masses = target_codes, target_masses
+        self._nucleons = {i: _NUCLEONS[p] for i, p in enumerate(parts) if p in _NUCLEONS}
         self.processes, self.signal, self.growth = processes, signal, growth
 
     def assemble(
@@ -131,9 +139,13 @@ class Assembler:
         beam[:, 1:] = batch.energy[:, None] * batch.neutrino
         at_rest = np.zeros((n, 4))
         at_rest[:, 0] = self._target_masses[batch.target]
+        struck = self._target_codes[batch.target]
+        for part, (code, mass) in self._nucleons.items():
+            at_rest[batch.part == part, 0] = mass
+            struck[batch.part == part] = code
         for pdg, momentum, status in (
             (int(flux.pdg), beam, BEAM),
-            (self._target_codes[batch.target], at_rest, TARGET),
+            (struck, at_rest, TARGET),
         ):
             block = builder.add_particle(rows, pdg, momentum, status, -1)
             block.columns["end_vertex"][:] = vertex

@@ -13,7 +13,7 @@ import numpy as np
 
 from siren_py._typing import FloatArray, IntArray
 from siren_py.errors import ConfigError, KinematicsError
-from siren_py.flux import FluxLike
+from siren_py.flux import Flux, FluxLike
 from siren_py.injection.assembly import Assembler, Batch
 from siren_py.injection.energy import EnergyCells, EnergyReactionProposal, energy_range
 from siren_py.injection.growth import Growth
@@ -35,7 +35,12 @@ BEAMS = ("parallel", "source")
 
 
 def describe(flux: FluxLike) -> str:
-    """Return the name of a flux, or its PDG code if it has none."""
+    """Return a name that tells the fluxes of a run apart, e.g. ``"t2k-nd280:fhc:numu"``.
+
+    A user's own class is called what its attribute `name` says, or by its PDG code.
+    """
+    if isinstance(flux, Flux):
+        return ":".join(part for part in (flux.name, flux.mode, flux.flavor) if part)
     return str(getattr(flux, "name", "") or f"pdg {flux.pdg}")
 
 
@@ -103,10 +108,12 @@ class Injector:
             beam,
             self._target_codes,
             np.array([nuclide_of(n).mass for n in self.matter.nuclides]),
+            self.parts,
             self.processes,
             self.signal,
             self.growth,
         )
+        self._invariant_names = self._probe_invariants()
 
     # ------------------------------------------------------------ preparation
 
@@ -138,6 +145,22 @@ class Injector:
                 "detector. Lower the mass or take a flux with higher energies."
             )
         return reactions
+
+    def _probe_invariants(self) -> frozenset[str]:
+        """Names of the invariants that the processes report, from one event of each reaction.
+
+        All chunks must have the same columns, whichever is drawn first and even if one is empty.
+        """
+        names: set[str] = set()
+        rng = stream(0, "invariants")
+        for flux, reactions in zip(self.fluxes, self.reactions, strict=True):
+            energy = float(np.max(np.asarray(flux.sample(1000, rng=0), dtype=np.float64)))
+            if hasattr(flux, "edges"):
+                energy = float(np.nextafter(energy_range(flux)[1], 0.0))
+            opened = np.flatnonzero(reactions.threshold < energy)
+            for _, _, state in reactions.sample(opened, np.full(opened.size, energy), rng):
+                names |= set(state.invariants)
+        return frozenset(names)
 
     def _mean_cross_sections(self) -> FloatArray:
         """Cross section of each nuclide, averaged over the fluxes [cm2], shape (T,)."""
@@ -209,10 +232,8 @@ class Injector:
 
     @property
     def invariants(self) -> list[str]:
-        """Names of the invariant columns of the processes, known after the first chunk."""
+        """Names of the invariant columns of the processes."""
         return sorted(self._invariant_names)
-
-    _invariant_names: frozenset[str] = frozenset()
 
     # ------------------------------------------------------------ densities
 
@@ -244,14 +265,18 @@ class Injector:
             for r in range(len(reactions)):
                 hit = (flux == f) & (nuclide == reactions.nuclide[r])
                 reaction[hit & (part == own_parts[reactions.part[r]])] = r
-        ended = np.flatnonzero(table.particles["end_vertex"] == 1)
-        momentum = np.stack([table.particles[k][ended] for k in ("px", "py", "pz")], axis=1)
-        direction = momentum / np.linalg.norm(momentum, axis=1, keepdims=True)
-        vertex, decay = vertex_of(table, 0)[:, :3], vertex_of(table, 1)[:, :3]
+        vertex = vertex_of(table, 0)[:, :3]
+        if self.signal.prompt:
+            direction, seen = np.broadcast_to(self._beam, vertex.shape).copy(), vertex
+        else:
+            ended = np.flatnonzero(table.particles["end_vertex"] == 1)
+            momentum = np.stack([table.particles[k][ended] for k in ("px", "py", "pz")], axis=1)
+            direction = momentum / np.linalg.norm(momentum, axis=1, keepdims=True)
+            seen = vertex_of(table, 1)[:, :3]
         lines = self._placer.line_density(
             vertex, direction, np.asarray(events["decay_length"], np.float64), nuclide
         )
-        inside = self.detector.region(self.region).contains(decay)
+        inside = self.detector.region(self.region).contains(seen)
         return self.energy.density(flux, energy, reaction) * lines * inside
 
     def _flux_number(self, name: str) -> int:
@@ -354,7 +379,12 @@ class Injector:
         # NaN must not be dropped here as if it were zero: it is caught where weights are formed.
         keep = np.flatnonzero(~(product == 0.0))
         part_index = np.array([self.parts.index(p) for p in reactions.parts], dtype=np.int64)
-        self._invariant_names = self._invariant_names | frozenset(state.invariants)
+        if not self._invariant_names.issuperset(state.invariants):
+            raise ConfigError(
+                f"{reactions.processes[process].interaction.name!r} reports the invariants "
+                f"{sorted(state.invariants)} for some events and not for others. Report the same "
+                "ones always; NaN where one has no meaning."
+            )
         return Batch(
             flux=f,
             attempt=attempt[keep],

@@ -28,8 +28,10 @@ from siren_py.geometry.arrays import (
     PlacedSolid,
     external_intervals,
     geometry_arrays,
+    pieces_buffer,
 )
-from siren_py.geometry.kernels import EXTERNAL, MAX_INTERVALS, solid_intervals, to_kernel_frame
+from siren_py.geometry.borrowing import borrow_external, borrow_geometry, borrowed
+from siren_py.geometry.rows import row_intervals
 
 if TYPE_CHECKING:
     from siren_py.detector import DetectorModel
@@ -54,31 +56,21 @@ def chord_sums(
     result: FloatArray,
 ) -> None:
     """Write sum_i w_i l_i of each line to `result` (n,); line j takes the weights of row_of[j]."""
+    solids, external = borrow_geometry(solids), borrow_external(external)
+    pieces = borrowed(pieces)
     for j in range(origins.shape[0]):
         total = 0.0
-        for i in range(solids.real.shape[0]):
+        for i in range(weights.shape[1]):
             weight = weights[row_of[j], i]
             if weight == 0.0:
                 continue
-            kind = solids.integer[i, 0]
+            count = row_intervals(
+                solids, external, i, j, origins[j, 0], origins[j, 1], origins[j, 2],
+                directions[j, 0], directions[j, 1], directions[j, 2], pieces,
+            )  # fmt: skip
             chord = 0.0
-            if kind == EXTERNAL:
-                e = solids.integer[i, 4]
-                for k in range(external.offsets[e, j], external.offsets[e, j + 1]):
-                    chord += external.t_out[k] - external.t_in[k]
-            else:
-                u = origins[j, 0] - solids.real[i, 8]
-                v = origins[j, 1] - solids.real[i, 9]
-                w = origins[j, 2] - solids.real[i, 10]
-                du = directions[j, 0]
-                dv = directions[j, 1]
-                dw = directions[j, 2]
-                if solids.integer[i, 1] != 0:
-                    u, v, w = to_kernel_frame(solids.real, i, u, v, w)
-                    du, dv, dw = to_kernel_frame(solids.real, i, du, dv, dw)
-                count = solid_intervals(kind, solids.real, i, u, v, w, du, dv, dw, pieces)
-                for k in range(count):
-                    chord += pieces[2 * k + 1] - pieces[2 * k]
+            for k in range(count):
+                chord += pieces[2 * k + 1] - pieces[2 * k]
             total += weight * chord
         result[j] = total
 
@@ -180,7 +172,7 @@ class LineSource:
             directions,
             self._probability / self._volumes,
             row,
-            np.empty(2 * MAX_INTERVALS),
+            np.empty(pieces_buffer(self._arrays, external)),
             result,
         )
         return result

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
@@ -10,7 +11,7 @@ import numpy as np
 
 from siren_py._typing import FloatArray, IntArray
 from siren_py.constants import HBARC
-from siren_py.errors import ConfigError, unknown_name
+from siren_py.errors import ConfigError, UnknownNameError, unknown_name
 from siren_py.processes.base import Decay, Interaction, canonical_channel
 
 
@@ -113,7 +114,15 @@ class Signal:
                 "Leave `decay` out: then the interactions in the region count."
             )
         if channel is not None:
-            channel = canonical_channel(channel, known)
+            try:
+                channel = canonical_channel(channel, known)
+            except UnknownNameError:
+                # A channel that exists but is closed at this mass has an error of its own.
+                for decays in decaying.values():
+                    for decay in decays:
+                        with suppress(UnknownNameError):
+                            decay.width(channel)
+                raise
         names = tuple(known) if channel is None else (channel,)
         choices: dict[int, tuple[Choice, ...]] = {}
         rest_length: dict[int, float] = {}

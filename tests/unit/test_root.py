@@ -135,7 +135,7 @@ def test_provenance_is_json(sample, path):
     configuration = provenance["configuration"]
     assert configuration["detector"]["name"] == "block µ"
     assert configuration["model"]["d_mu"] == 1e-5
-    assert [f["name"] for f in configuration["fluxes"]] == ["beam", "antibeam"]
+    assert [(f["mode"], f["pdg"]) for f in configuration["fluxes"]] == [("fhc", 14), ("rhc", -14)]
     assert record["columns"] == sample.columns[1:]
     assert record["names"]["regions"] == ["near", "far"]
 
