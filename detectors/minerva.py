@@ -1,8 +1,9 @@
 """MINERvA, in the NuMI beam at Fermilab.
 
-Frame: that of the experiment's software: z along the axis of the detector (downstream), with the
-first plane of scintillator at 4293 mm; y up; x to the left of someone who looks downstream. The
-hexagons have two upright sides. Lengths in the tables below are in mm.
+Frame: origin in the middle of the fiducial tracker, so that fluxes hold there; z along the axis of
+the detector (downstream), y up, x to the left of someone who looks downstream. The hexagons have
+two upright sides. Lengths in the tables below are in mm, and z is that of the experiment's
+software, where the origin is at 7200 mm and the first plane of scintillator at 4293 mm.
 
 Sources
 -------
@@ -32,28 +33,34 @@ from siren_py.material_library import AIR, ALUMINIUM, LEAD, SCINTILLATOR, STEEL,
 from siren_py.materials import VACUUM
 from siren_py.units import kg, m, mm, tonne
 
+Z_ORIGIN = (
+    7200.0  # mm; half way between the faces of the fiducial tracker, 5991.29 and 8408.91 (MAT)
+)
+
 # ----- beam --------------------------------------------------------------------------------------
 
 # The beam points 58.87 mrad, 3.37 degrees, below the axis of the detector (MAT; NIM: 3.3 degrees).
+# Its axis is taken to go through the origin; really it misses it by less than a metre [unverified].
 BEAM_ANGLE = 0.05887
 # From the target to the detector [unverified]; the position of the target differs by 1 m between
 # the beam's configurations. Neutrinos come from where mesons decay, all along a pipe 675 m long and
 # 1 m in radius (NUMI), which begins 46 m behind the target [unverified].
-TARGET_DISTANCE = 1032 * m
+TARGET_DISTANCE = 1032.0  # m
 DECAY_PIPE_START, DECAY_PIPE_LENGTH, DECAY_PIPE_RADIUS = 46.0, 675.0, 1.0  # m
 
 # ----- site --------------------------------------------------------------------------------------
 
-# The MINOS near hall, 45.6 m long, 9.5 m wide, 9.6 m high [unverified]. How far it reaches to each
-# side of the detector is [assumed]; the MINOS near detector, 2 m behind MINERvA, is left out, since
-# what is made there flies on downstream.
-HALL_X, HALL_Y, HALL_Z = (-4.75, 4.75), (-3.0, 6.6), (-20.0, 25.6)  # m
-# Between the absorber behind the decay pipe, which ends 737 m from the target [unverified], and the
-# hall's access tunnel there are 240 m of rock (NUMI). So the beam is in the tunnel for its last 35 m
-# before the hall; width and height [assumed].
-ROCK_UPSTREAM_END = -295.0  # m
-TUNNEL_X, TUNNEL_Y, TUNNEL_Z = (-3.25, 3.25), (-3.0, 5.0), (-55.0, -20.0)  # m
-ROCK_HALF_WIDTH, ROCK_DOWNSTREAM_END = 150.0, 100.0  # m; the surface is 107 m above the hall
+# In the frame of the model, in m. The MINOS near hall is 45.6 m long, 9.5 m wide, 9.6 m high
+# [unverified]. How far it reaches to each side of the detector is [assumed]; the MINOS near
+# detector, 2 m behind MINERvA, is left out, since what is made there flies on downstream.
+HALL_X, HALL_Y, HALL_Z = (-4.75, 4.75), (-3.0, 6.6), (-25.0, 20.6)
+# Between the absorber behind the decay pipe, which ends 737 m from the target [unverified], and
+# the access tunnel of the hall there are 240 m of rock (NUMI). So the beam is in the tunnel for
+# its last 30 m before the hall; width and height [assumed].
+ROCK_UPSTREAM_END = -295.0
+TUNNEL_X, TUNNEL_Y, TUNNEL_Z = (-3.25, 3.25), (-3.0, 5.0), (-55.0, -25.0)
+ROCK_HALF_WIDTH, ROCK_DOWNSTREAM_END = 150.0, 100.0
+SURFACE = 107.0  # above the floor of the hall: 350 ft
 # Dolomite and shale of the Maquoketa and Galena-Platteville groups, 3 : 1 [assumed]; 2.6 g/cm3
 # [unverified].
 ROCK = Material.from_mass_fractions(
@@ -156,9 +163,9 @@ WATER_Z, WATER_RADIUS, WATER_MASS = 5310.0, 1000.0, 430.2
 # ----- outer detector ----------------------------------------------------------------------------
 
 # Hexagonal frames of steel around each module, 34.9 mm thick, for the HCAL 38.1 mm, with slots for
-# bars of scintillator [unverified]; apothems from 1.07 to 1.725 m: NIM, figure 1 [unverified]. There
-# too: 116 t [unverified], here for what surrounds targets and tracker, 90 frames [assumed]; with a
-# tenth of the volume for bars [assumed] that gives the share of steel, 0.73; the rest is air.
+# bars of scintillator [unverified]; apothems from 1.07 to 1.725 m: NIM, figure 1 [unverified].
+# There too: 116 t [unverified], here for what surrounds targets and tracker, 90 frames [assumed].
+# With a tenth of the volume for bars [assumed] that makes the share of steel 0.73; the rest is air.
 FRAME = (1070.0, 1725.0)
 FRAME_THICKNESS, HCAL_FRAME_THICKNESS = 34.9, 38.1
 FRAMES_MASS = 116.0
@@ -214,22 +221,30 @@ def build(helium: bool = True) -> DetectorModel:
     add_calorimeters(detector)
     add_targets(detector)
     add_regions(detector)
-    detector.set_beam(
-        (0.0, -math.sin(BEAM_ANGLE), math.cos(BEAM_ANGLE)),
-        distance=TARGET_DISTANCE,
-        description=(
-            "axis of the NuMI beam, 3.37 degrees down, target at 1032 m; mesons decay in a pipe "
-            f"from {DECAY_PIPE_START:g} to {DECAY_PIPE_START + DECAY_PIPE_LENGTH:g} m behind the "
-            f"target, {DECAY_PIPE_RADIUS:g} m in radius"
-        ),
-    )
+    set_beam(detector)
     return detector
+
+
+def set_beam(detector: DetectorModel) -> None:
+    down, along = math.sin(BEAM_ANGLE), math.cos(BEAM_ANGLE)
+    start = TARGET_DISTANCE - DECAY_PIPE_START
+    end = DECAY_PIPE_START + DECAY_PIPE_LENGTH
+    detector.set_beam(
+        (0.0, -down, along),
+        distance=TARGET_DISTANCE * m,
+        description=(
+            f"axis of the NuMI beam, 3.37 degrees down, target at {TARGET_DISTANCE:g} m; mesons "
+            f"decay in a pipe from {DECAY_PIPE_START:g} to {end:g} m behind the target, "
+            f"{DECAY_PIPE_RADIUS:g} m in radius"
+        ),
+        source_start=(0.0, start * down * m, -start * along * m),
+        source_length=DECAY_PIPE_LENGTH * m,
+    )
 
 
 def add_site(detector: DetectorModel) -> None:
     width = (-ROCK_HALF_WIDTH, ROCK_HALF_WIDTH)
-    # As far up as the surface.
-    height = (-ROCK_HALF_WIDTH, 107.0 + HALL_Y[1])
+    height = (-ROCK_HALF_WIDTH, HALL_Y[0] + SURFACE)
     for name, x, y, z, material in (
         ("rock", width, height, (ROCK_UPSTREAM_END, ROCK_DOWNSTREAM_END), ROCK),
         ("tunnel", TUNNEL_X, TUNNEL_Y, TUNNEL_Z, AIR),
@@ -243,7 +258,7 @@ def add_upstream(detector: DetectorModel, helium: bool) -> None:
     z = VETO_Z
     for name, thickness, material in VETO_WALL:
         solid = Box(VETO_WIDTH * mm, VETO_WIDTH * mm, thickness * mm)
-        detector.add(f"veto-{name}", solid, material, at=(0, 0, (z + thickness / 2) * mm))
+        detector.add(f"veto-{name}", solid, material, at=at_z(z + thickness / 2))
         z += thickness + VETO_GAP
 
     length = HELIUM_VOLUME / (math.pi * (HELIUM_RADIUS * mm) ** 2) / mm
@@ -254,7 +269,7 @@ def add_upstream(detector: DetectorModel, helium: bool) -> None:
         ("helium-vessel", HELIUM_RADIUS + HELIUM_WALL, length + wall, ALUMINIUM),
         ("helium", HELIUM_RADIUS, length, HELIUM if helium else VACUUM),
     ):
-        detector.add(name, Cylinder(radius * mm, size * mm), material, at=(0, 0, HELIUM_Z * mm))
+        detector.add(name, Cylinder(radius * mm, size * mm), material, at=at_z(HELIUM_Z))
 
 
 def add_frames(detector: DetectorModel) -> None:
@@ -275,7 +290,7 @@ def add_frames(detector: DetectorModel) -> None:
         layers = [(thickness, steel), (pitch - thickness, AIR)]
         add_stack(detector, name, FRAME[1], layers, count, face)
         hole = RegularPrism(6, FRAME[0] * mm, count * pitch * mm)
-        detector.add(f"{name}-inside", hole, AIR, at=(0, 0, (face + count * pitch / 2) * mm))
+        detector.add(f"{name}-inside", hole, AIR, at=at_z(face + count * pitch / 2))
     names = list(FRAMES)
     source = "NIM A743, 130, figure 1 [unverified]"
     detector.publish_mass("outer detector", names, FRAMES_MASS * tonne, 0.01, source)
@@ -365,8 +380,8 @@ def add_targets(detector: DetectorModel) -> None:
     for name, (material, z, thickness, inner, outer) in target_plates().items():
         for volume, polygon in ((f"{name}-plate", outer), (name, inner)):
             solid = prism(polygon, thickness)
-            detector.add(volume, solid, material, at=(0, 0, z * mm))
-        detector.add_region(name, prism(inner, thickness), at=(0, 0, z * mm))
+            detector.add(volume, solid, material, at=at_z(z))
+        detector.add_region(name, prism(inner, thickness), at=at_z(z))
         mass, tolerance, source = TARGET_MASSES[name]
         detector.publish_mass(f"{name}, apothem 85 cm", [name], mass * kg, tolerance, source)
     for material in ("iron", "lead"):
@@ -375,7 +390,7 @@ def add_targets(detector: DetectorModel) -> None:
 
     area = hexagon(FIDUCIAL_APOTHEM).area * mm**2
     thickness = WATER_MASS * kg / (area * WATER.density)
-    at = (0, 0, WATER_Z * mm)
+    at = at_z(WATER_Z)
     detector.add("water-target-lens", Cylinder(WATER_RADIUS * mm, thickness), WATER, at=at)
     core = RegularPrism(6, FIDUCIAL_APOTHEM * mm, thickness)
     detector.add("water-target", core, WATER, at=at)
@@ -399,7 +414,7 @@ def add_hexagon_region(
     detector: DetectorModel, name: str, apothem: float, face: float, end: float
 ) -> None:
     solid = RegularPrism(6, apothem * mm, (end - face) * mm)
-    detector.add_region(name, solid, at=(0, 0, (face + end) / 2 * mm))
+    detector.add_region(name, solid, at=at_z((face + end) / 2))
 
 
 def add_stack(
@@ -414,7 +429,12 @@ def add_stack(
     pattern = Pattern([(thickness * mm, material) for thickness, material in layers]) * count
     outline = RegularPrism(6, apothem * mm, pattern.thickness)
     stack = LayerStack.inside(outline, pattern)
-    detector.add_stack(name, stack, at=(0, 0, face * mm + pattern.thickness / 2))
+    detector.add_stack(name, stack, at=at_z(face + pattern.thickness / 2 / mm))
+
+
+def at_z(z: float) -> tuple[float, float, float]:
+    """Return a point on the axis in the frame of the model [cm]; z in mm as in the tables."""
+    return 0.0, 0.0, (z - Z_ORIGIN) * mm
 
 
 def prism(polygon: Polygon, thickness: float) -> Prism:

@@ -22,7 +22,7 @@ from __future__ import annotations
 import math
 
 from siren_py import DetectorModel, Material
-from siren_py.geometry import Box, Cylinder, Sphere
+from siren_py.geometry import Box, Cone, Cylinder, Sphere
 from siren_py.material_library import AIR, CONCRETE, STEEL, WATER
 from siren_py.units import m, tonne
 
@@ -65,7 +65,6 @@ VAULT_BOTTOM, VAULT_TOP = -7.1, 6.6  # of its air
 ROOM_HEIGHT, ROOM_ROOF = 3.6, 0.65
 OVERBURDEN = 3.0
 BERM_SLOPE = math.radians(32.0)  # [unverified]
-BERM_STEPS_BELOW_ROOF, BERM_STEPS_ABOVE_ROOF = 5, 4
 
 # ----- earth -------------------------------------------------------------------------------------
 
@@ -120,6 +119,9 @@ def build() -> DetectorModel:
             f"{DECAY_PIPE_START + DECAY_PIPE_LENGTH:g} m behind the target, "
             f"{DECAY_PIPE_RADIUS:g} m in radius"
         ),
+        source_start=(0.0, -HEIGHT_ABOVE_BEAM * m, (DECAY_PIPE_START - TARGET_DISTANCE) * m),
+        source_axis=(0.0, 0.0, 1.0),
+        source_length=DECAY_PIPE_LENGTH * m,
     )
     return detector
 
@@ -139,22 +141,15 @@ def add_earth(detector: DetectorModel) -> None:
             at=(0, (bottom + top) / 2 * m, (EARTH_UPSTREAM_END + length / 2) * m),
         )
 
-    # A cone in steps; around the room the steps are rings.
-    roof = GROUND_LEVEL + ROOM_HEIGHT + ROOM_ROOF
-    top = roof + OVERBURDEN
-    number = 0
-    for low, high, count, hole in (
-        (GROUND_LEVEL, roof, BERM_STEPS_BELOW_ROOF, VAULT_RADIUS + VAULT_WALL),
-        (roof, top, BERM_STEPS_ABOVE_ROOF, 0.0),
-    ):
-        step = (high - low) / count
-        for k in range(count):
-            number += 1
-            middle = low + (k + 0.5) * step
-            radius = VAULT_RADIUS + VAULT_WALL + (top - middle) / math.tan(BERM_SLOPE)
-            add_cylinder(
-                detector, f"berm-{number}", radius, middle - step / 2, middle + step / 2, FILL, hole
-            )
+    outside = VAULT_RADIUS + VAULT_WALL
+    height = ROOM_HEIGHT + ROOM_ROOF + OVERBURDEN
+    berm = Cone(
+        height * m,
+        radius_low=(outside + height / math.tan(BERM_SLOPE)) * m,
+        radius_high=outside * m,
+        axis="y",
+    )
+    detector.add("berm", berm, FILL, at=(0, (GROUND_LEVEL + height / 2) * m, 0))
 
 
 def add_vault(detector: DetectorModel) -> None:
@@ -197,8 +192,7 @@ def add_cylinder(
     bottom: float,
     top: float,
     material: Material,
-    hole: float = 0.0,
 ) -> None:
     """Add an upright cylinder on the axis of the vault; lengths in m."""
-    solid = Cylinder(radius * m, (top - bottom) * m, inner_radius=hole * m, axis="y")
+    solid = Cylinder(radius * m, (top - bottom) * m, axis="y")
     detector.add(name, solid, material, at=(0, (bottom + top) / 2 * m, 0))

@@ -98,6 +98,12 @@ def add(sub: Subparsers) -> None:
     how.add_argument(
         "--proposal", default="aimed", metavar="NAME", help="aimed (default) or forward"
     )
+    how.add_argument(
+        "--beam",
+        default="parallel",
+        metavar="KIND",
+        help="parallel (default), or source: rays from the decay pipe with 1/r2",
+    )
     how.add_argument("--output", metavar="FILE", help="ROOT file to write")
     how.add_argument("--quiet", action="store_true", help="no progress bar")
 
@@ -171,6 +177,7 @@ def _prepare(options: argparse.Namespace) -> Simulation:
         decay=None if decay == "all" else decay,
         region=region,
         proposal=options.proposal,
+        beam=options.beam,
     )
 
 

@@ -181,13 +181,14 @@ class PointsFlux(Flux):
         k = np.searchsorted(cumulative, fraction, side="right") - 1
         low, high = self.energies[k], self.energies[k + 1]
         r = (fraction - cumulative[k]) / (cumulative[k + 1] - cumulative[k])
+        # Nothing is drawn at the very ends of a stretch, where the flux may be zero; 2^-60 is below
+        # the steps of random numbers.
+        r = np.maximum(r, 2.0**-60)
         # The root t of f0 t + (f1 - f0) t^2 / 2 = r (f0 + f1) / 2 in a form without cancellation;
         # divided by the larger value, so that squares neither vanish nor overflow.
         scale = np.maximum(self.values[k], self.values[k + 1])
         f0, f1 = self.values[k] / scale, self.values[k + 1] / scale
-        root = f0 + np.sqrt(f0**2 * (1.0 - r) + f1**2 * r)
-        t = np.where(root > 0.0, r * (f0 + f1) / np.where(root > 0.0, root, 1.0), 0.0)
-        # At the very end of a stretch the flux may be zero; nothing is drawn there.
+        t = r * (f0 + f1) / (f0 + np.sqrt(f0**2 * (1.0 - r) + f1**2 * r))
         return np.clip(low + t * (high - low), np.nextafter(low, high), np.nextafter(high, low))
 
     def scaled(self, factor: float) -> PointsFlux:
