@@ -332,6 +332,12 @@ def add_ecals(detector: DetectorModel) -> None:
             ascending = ascending.reversed()
         module, bars = mirrored(*module), mirrored(*bars)
         add_ecal(detector, f"{name}-right", ascending, axis, module, bars, mass)
+    detector.declare(
+        "wall",
+        "downstream-ecal-structure",
+        "frames, bulkheads and cables of the module, which make up its mass, as aluminium around "
+        "its layers",
+    )
 
 
 def add_ecal(
@@ -442,6 +448,11 @@ def add_tpc(detector: DetectorModel, name: str, z: float) -> None:
         if part == "gas":
             add_box_region(detector, f"{name}-drift", lo, hi)
     add_box_region(detector, name, *corners(TPC_FIDUCIAL, (0, TPC_ACTIVE_Y, z)))
+    detector.declare(
+        "region",
+        [name, f"{name}-drift"],
+        "the central cathode stands in the gas; T2K's fiducial volume goes across it",
+    )
     # Quoted as active argon, 16.02 kg in three TPCs: 8.98 m3 of pure argon at 0 C.
     gas = 16.02 / 3 * kg
     detector.publish_mass(f"gas of {name}", [f"{name}-gas"], gas, 0.04, "arXiv:2205.12273")

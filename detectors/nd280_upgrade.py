@@ -171,3 +171,8 @@ def add_ha_tpc(detector: DetectorModel, name: str, y: float) -> None:
         nd280.add_box(detector, f"{name}-{part}", *nd280.corners(size, middle), material)
     nd280.add_box_region(detector, f"{name}-drift", *nd280.corners(HA_TPC_DRIFT, middle))
     nd280.add_box_region(detector, name, *nd280.corners(HA_TPC_FIDUCIAL, middle))
+    detector.declare(
+        "region",
+        [name, f"{name}-drift"],
+        "the central cathode stands in the gas, in the middle of the fiducial volume",
+    )

@@ -67,6 +67,7 @@ def combine(samples: Sequence[Sample]) -> Sample:
                 values = events[column]
                 events[column] = np.append(mapping, -1)[values].astype(values.dtype)
             events["factor_combination"] = factor
+            events["run"] = np.full(len(table), i, dtype=np.int32)
             vertices = dict(table.vertices)
             process = maps[i]["process"]
             vertices["process"] = process[vertices["process"]].astype(np.int32)

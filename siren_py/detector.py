@@ -8,7 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from siren_py._typing import ArrayLike, BoolArray, FloatArray, IntArray
+from siren_py._typing import ArrayLike, FloatArray, IntArray
+from siren_py.audit.findings import Declaration
+from siren_py.audit.model import AuditModel
+from siren_py.depths import DepthModel, unit_lines
 from siren_py.errors import GeometryError, unknown_name
 from siren_py.estimate import Estimate
 from siren_py.geometry import tracing
@@ -17,20 +20,21 @@ from siren_py.geometry.arrays import (
     GeometryArrays,
     PlacedSolid,
     RegionArrays,
+    external_inside,
     external_intervals,
+    external_solids,
 )
 from siren_py.geometry.layers import LayerStack
 from siren_py.geometry.placement import Placement, RotationLike, vector3
+from siren_py.geometry.profiles import RadialDensity
 from siren_py.geometry.solids import Solid, lines, points3
 from siren_py.geometry.visible import VisibleVolumes
 from siren_py.masses import MassModel, PublishedMass
-from siren_py.regions import Region, contained
+from siren_py.regions import Region
 from siren_py.volumes import Beam, Segments, Volume
 
 if TYPE_CHECKING:
     from siren_py.materials import Material
-
-_UNIT_TOLERANCE = 1e-9
 
 
 def _unit(vector: ArrayLike, what: str) -> tuple[float, float, float]:
@@ -51,7 +55,7 @@ def _point(vector: ArrayLike) -> tuple[float, float, float]:
 _SOLID_METHODS = ("intervals", "contains", "volume", "bounds", "sample")
 
 
-class DetectorModel(MassModel):
+class DetectorModel(MassModel, DepthModel, AuditModel):
     """A detector: volumes, regions, beam and the masses it must meet.
 
     Volumes are added in order; where they overlap, the one added last counts. Outside all of
@@ -67,10 +71,14 @@ class DetectorModel(MassModel):
         self.name = name
         self.beam = Beam()
         self._volumes: dict[str, Volume] = {}
+        self._profiled: list[Volume] = []
         self._regions: dict[str, Region] = {}
         self._materials: dict[str, Material] = {}
         self._published: list[PublishedMass] = []
+        self._declarations: list[Declaration] = []
         self._arrays: GeometryArrays | None = None
+        self._placed: list[PlacedSolid] | None = None
+        self._external: list[PlacedSolid] = []
         self._visible: VisibleVolumes | None = None
 
     # ------------------------------------------------------------------ building
@@ -82,6 +90,7 @@ class DetectorModel(MassModel):
         material: Material,
         at: ArrayLike = (0.0, 0.0, 0.0),
         rotation: RotationLike = None,
+        profile: RadialDensity | None = None,
     ) -> Volume:
         """Add a volume; where it overlaps earlier ones it displaces them.
 
@@ -97,6 +106,9 @@ class DetectorModel(MassModel):
             Where the origin of the solid goes [cm].
         rotation
             `scipy.spatial.transform.Rotation`, a (3, 3) matrix, or None; applied before `at`.
+        profile
+            A density that changes with the radius, in place of that of the material. Depths and
+            densities follow it exactly; events cannot be injected in it (see `add_shells`).
 
         Returns
         -------
@@ -111,7 +123,9 @@ class DetectorModel(MassModel):
             raise GeometryError(f"{name!r} is a stack: add it with add_stack(name, stack, at=...).")
         if not hasattr(material, "density") or not hasattr(material, "name"):
             raise GeometryError(f"{name!r}: the material must be a Material; it is {material!r}.")
-        return self._add(name, solid, material, Placement.of(at, rotation), None)
+        if profile is not None and not isinstance(profile, RadialDensity):
+            raise GeometryError(f"{name!r}: profile must be a RadialDensity; it is {profile!r}.")
+        return self._add(name, solid, material, Placement.of(at, rotation), None, profile)
 
     def add_stack(
         self,
@@ -132,10 +146,11 @@ class DetectorModel(MassModel):
         material: Material | None,
         placement: Placement,
         stack: LayerStack | None,
+        profile: RadialDensity | None = None,
     ) -> Volume:
         _check_name(name, self._volumes, "volume")
         _check_solid(name, solid)
-        volume = Volume(name, solid, material, placement, len(self._volumes), stack)
+        volume = Volume(name, solid, material, placement, len(self._volumes), stack, profile)
         for one in volume.materials:
             known = self._materials.setdefault(one.name, one)
             if known is not one and known != one:
@@ -145,7 +160,10 @@ class DetectorModel(MassModel):
                 )
         self._volumes[name] = volume
         self._arrays = None
+        self._placed = None
         self._visible = None
+        if profile is not None:
+            self._profiled.append(volume)
         return volume
 
     def add_region(
@@ -297,20 +315,45 @@ class DetectorModel(MassModel):
             raise GeometryError(
                 f"Detector {self.name!r} is empty: add volumes with add(name, solid, material)."
             )
-        number = {name: index for index, name in enumerate(self._materials)}
-        return [
-            PlacedSolid(
-                volume.name,
-                volume.solid,
-                volume.placement,
-                tuple(number[one.name] for one in volume.materials),
-                volume.stack,
-            )
-            for volume in self._volumes.values()
-        ]
+        if self._placed is None:
+            number = {name: index for index, name in enumerate(self._materials)}
+            self._placed = [
+                PlacedSolid(
+                    volume.name,
+                    volume.solid,
+                    volume.placement,
+                    tuple(number[one.name] for one in volume.materials),
+                    volume.stack,
+                )
+                for volume in self._volumes.values()
+            ]
+            self._external = external_solids(self._placed)
+        return list(self._placed)
+
+    def _external_solids(self) -> list[PlacedSolid]:
+        if self._placed is None:
+            self.placed()
+        return self._external
 
     def arrays(self) -> GeometryArrays:
-        """Return the detector as arrays for the kernels; kept until something is added."""
+        """Return the detector as arrays for the injection engine; kept until something is added.
+
+        Raises
+        ------
+        GeometryError
+            If a volume has a radial profile: the engine knows constant densities only.
+        """
+        if self.has_profiles:
+            names = [volume.name for volume in self if volume.profile is not None]
+            raise GeometryError(
+                f"Detector {self.name!r}: the density of {names} changes with the radius; events "
+                "are injected in constant densities. Build it with add_shells(name, profile, "
+                "material, n) in place of add(..., profile=profile)."
+            )
+        return self.kernel_arrays()
+
+    def kernel_arrays(self) -> GeometryArrays:
+        """Return the detector as arrays, whatever its densities are; see `arrays`."""
         if self._arrays is None:
             density = np.array([one.density for one in self.materials], dtype=np.float64)
             self._arrays = tracing.geometry_arrays(self.placed(), density)
@@ -321,7 +364,7 @@ class DetectorModel(MassModel):
 
         Costs nothing when there are none. Arguments as in `trace`.
         """
-        return external_intervals(self.placed(), *lines(origins, directions))
+        return external_intervals(self._external_solids(), *lines(origins, directions))
 
     # ------------------------------------------------------------------ asking
 
@@ -352,21 +395,13 @@ class DetectorModel(MassModel):
         GeometryError
             If shapes differ, numbers are not finite, or directions are not unit vectors.
         """
-        starts, ways = lines(origins, directions)
-        norm = np.sqrt(np.einsum("ij,ij->i", ways, ways))
-        bad = np.abs(norm - 1.0) > _UNIT_TOLERANCE
-        if np.any(bad):
-            worst = int(np.argmax(np.abs(norm - 1.0)))
-            raise GeometryError(
-                f"Directions must be unit vectors; number {worst} has length {norm[worst]!r}. "
-                "Divide them: directions / np.linalg.norm(directions, axis=1, keepdims=True)."
-            )
+        starts, ways = unit_lines(origins, directions)
         n = len(starts)
         lower = np.ascontiguousarray(np.broadcast_to(np.asarray(t_min, np.float64), (n,)))
         upper = np.ascontiguousarray(np.broadcast_to(np.asarray(t_max, np.float64), (n,)))
         if np.any(np.isnan(lower)) or np.any(np.isnan(upper)):
             raise GeometryError("t_min and t_max must be numbers; some are NaN.")
-        geometry = self.arrays()
+        geometry = self.kernel_arrays()
         external = self.external_intervals(starts, ways)
         scratch = tracing.make_scratch(geometry, external)
         offsets = np.zeros(n + 1, np.int64)
@@ -392,38 +427,15 @@ class DetectorModel(MassModel):
             volume = np.concatenate([volume, np.empty(extra, np.int64)])
             material = np.concatenate([material, np.empty(extra, np.int64)])
         used = slice(0, int(offsets[-1]))
+        t_in, t_out = t_in[used].copy(), t_out[used].copy()
+        volume, material = volume[used].copy(), material[used].copy()
+        density = geometry.density[material]
+        if self.has_profiles:
+            line = np.repeat(np.arange(n), np.diff(offsets))
+            density = self.mean_densities(density, starts, ways, line, volume, t_in, t_out)
         return Segments(
-            offsets,
-            t_in[used].copy(),
-            t_out[used].copy(),
-            volume[used].copy(),
-            material[used].copy(),
-            geometry.density[material[used]],
-            self.volume_names,
-            self.material_names,
+            offsets, t_in, t_out, volume, material, density, self.volume_names, self.material_names
         )
-
-    def column_depth(self, starts: ArrayLike, ends: ArrayLike) -> FloatArray:
-        """Return the integral of the density from starts to ends, (n, 3) each: (n,) [g/cm2]."""
-        first, last = lines(starts, ends)
-        step = last - first
-        length = np.sqrt(np.einsum("ij,ij->i", step, step))
-        ways = np.divide(
-            step, length[:, None], where=length[:, None] > 0.0, out=np.zeros_like(step)
-        )
-        ways[length == 0.0] = (0.0, 0.0, 1.0)
-        geometry = self.arrays()
-        external = self.external_intervals(first, ways)
-        scratch = tracing.make_scratch(geometry, external)
-        depth = np.empty(len(first))
-        tracing.column_depths(geometry, external, first, ways, length, scratch, depth)
-        return depth
-
-    def _external_inside(self, points: FloatArray) -> BoolArray:
-        outside = [placed for placed in self.placed() if placed.is_external]
-        if not outside:
-            return np.zeros((0, len(points)), np.bool_)
-        return np.stack([contained(placed, points) for placed in outside])
 
     def locate_index(self, points: ArrayLike) -> tuple[IntArray, IntArray]:
         """Return volume and material indices at points (n, 3) [cm]; -1 outside everything."""
@@ -431,7 +443,11 @@ class DetectorModel(MassModel):
         volume = np.empty(len(places), np.int64)
         material = np.empty(len(places), np.int64)
         tracing.locate_points(
-            self.arrays(), self._external_inside(places), places, volume, material
+            self.kernel_arrays(),
+            external_inside(self._external_solids(), places),
+            places,
+            volume,
+            material,
         )
         return volume, material
 
@@ -440,11 +456,6 @@ class DetectorModel(MassModel):
         names = np.array([*self.volume_names, ""])
         located: np.ndarray[Any, np.dtype[np.str_]] = names[self.locate_index(points)[0]]
         return located
-
-    def density(self, points: ArrayLike) -> FloatArray:
-        """Return the density at points (n, 3) [cm]: (n,) [g/cm3]; 0 outside everything."""
-        material = self.locate_index(points)[1]
-        return np.append(self.arrays().density, 0.0)[material]
 
     def __iter__(self) -> Iterator[Volume]:
         return iter(self._volumes.values())
@@ -478,6 +489,8 @@ def _check_solid(name: str, solid: Any) -> None:
             f"{name!r}: bounds() must return two corners lo < hi of a finite box [cm]; it returned "
             f"{lo} and {hi}. A world without end is not possible: nothing stands for vacuum."
         )
+    if hasattr(solid, "volume_estimate"):
+        return  # that of a boolean may have to be measured, which is left until it is needed
     volume = float(solid.volume())
     if not (math.isfinite(volume) and volume > 0.0):
         raise GeometryError(

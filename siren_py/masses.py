@@ -80,8 +80,14 @@ class MassModel:
         def placed(self) -> list[PlacedSolid]:
             """Return the placed solids."""
 
-        def arrays(self) -> GeometryArrays:
+        def kernel_arrays(self) -> GeometryArrays:
             """Return the arrays for the kernels."""
+
+        def has_profile(self, index: int) -> bool:
+            """Whether the density of a volume changes within it."""
+
+        def profile_mass(self, index: int) -> Estimate:
+            """Return the visible mass of a volume with a radial density."""
 
     def visible(self, index: int) -> VisibleVolume:
         """Return the visible volume [cm3] of a volume, by material; kept until `add`."""
@@ -90,7 +96,7 @@ class MassModel:
         return self._visible.of(index)
 
     def _density(self, index: int) -> FloatArray:
-        density: FloatArray = self.arrays().density[self.visible(index).materials]
+        density: FloatArray = self.kernel_arrays().density[self.visible(index).materials]
         return density
 
     def masses(self) -> dict[str, Estimate]:
@@ -99,6 +105,8 @@ class MassModel:
 
     def _mass(self, name: str) -> Estimate:
         index = self.volume_names.index(name)
+        if self.has_profile(index):
+            return self.profile_mass(index)
         return self.visible(index).weighted(self._density(index))
 
     def stack_masses(self, name: str) -> dict[str, Estimate]:
@@ -126,6 +134,8 @@ class MassModel:
             visible, density = self.visible(index), self._density(index)
             for k, material in enumerate(visible.materials):
                 mass = visible.weighted(np.where(np.arange(len(density)) == k, density, 0.0))
+                if self.has_profile(index):
+                    mass = self.profile_mass(index)
                 value, variance = total.get(self.material_names[material], (0.0, 0.0))
                 total[self.material_names[material]] = (
                     value + mass.value,

@@ -12,7 +12,9 @@ from siren_py.geometry.arrays import (
     External,
     PlacedSolid,
     RegionArrays,
+    contained,
     external_intervals,
+    external_solids,
     geometry_arrays,
 )
 from siren_py.geometry.solids import lines, points3
@@ -40,6 +42,7 @@ class Region:
         self.solids = tuple(solids)
         self.leaves = tuple(solid.name for solid in self.solids)
         self._arrays: RegionArrays | None = None
+        self._external = external_solids(self.solids)
         self._volumes = np.array([solid.solid.volume() for solid in self.solids])
         if not (np.all(np.isfinite(self._volumes)) and np.all(self._volumes > 0.0)):
             raise GeometryError(
@@ -59,7 +62,7 @@ class Region:
 
     def external_intervals(self, origins: ArrayLike, directions: ArrayLike) -> External:
         """Return the intervals of lines (n, 3) in the solids without kernel, for the kernels."""
-        return external_intervals(self.solids, *lines(origins, directions))
+        return external_intervals(self._external, *lines(origins, directions))
 
     def bounds(self) -> tuple[FloatArray, FloatArray]:
         """Return the corners (lo, hi) [cm] of the axis-aligned box around the region."""
@@ -151,15 +154,3 @@ class Region:
                 f"Region {self.name!r}: no {n} points found in {_MAX_REJECTION_ROUNDS} rounds."
             )
         return np.concatenate(found) if found else np.zeros((0, 3))
-
-
-def contained(placed: PlacedSolid, points: FloatArray) -> BoolArray:
-    """Return whether points (n, 3) of the detector frame are in a placed solid, (n,)."""
-    local = placed.placement.to_local(points)
-    inside = np.asarray(placed.solid.contains(local))
-    if inside.shape != (len(points),):
-        raise GeometryError(
-            f"{placed.name!r}: its solid's contains() returned shape {inside.shape} for "
-            f"{len(points)} points; expected ({len(points)},)."
-        )
-    return inside.astype(np.bool_)

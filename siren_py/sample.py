@@ -15,7 +15,7 @@ from siren_py.report import Explanation, Summary, explain_event, summarise
 from siren_py.selection import Cut, CutFlow, CutFunction, as_cut, cut_flow, evaluate_cut
 from siren_py.store import TableStore
 from siren_py.tree import BEAM, FINAL, EventTable, concatenate, vertex_of
-from siren_py.weighting import Sums, exposure_by_flux, product_of_factors
+from siren_py.weighting import Sums, exposure_by_flux, product_of_factors, run_of
 
 if TYPE_CHECKING:
     import awkward as ak
@@ -89,6 +89,20 @@ class Sample:
     def n_events(self) -> int:
         """Number of events with a weight above zero."""
         return len(self)
+
+    @property
+    def attempts(self) -> IntArray:
+        """Number of attempts of each run that went into the sample, shape (runs,)."""
+        runs = self.provenance.get("combined")
+        counts = [self.n_attempts] if runs is None else [r["n_attempts"] for r in runs]
+        return np.array(counts, dtype=np.int64)
+
+    @property
+    def runs(self) -> IntArray | None:
+        """Number of the run of each event, (n,), in a combined sample; None for a single run."""
+        runs = [run_of(table) for table in self._store]
+        known = [r for r in runs if r is not None]
+        return np.concatenate(known) if known else None
 
     def tables(self) -> Iterator[EventTable]:
         """Iterate over the event tables, one chunk at a time."""
@@ -229,21 +243,21 @@ class Sample:
             If a weight is NaN, infinite or negative.
         """
         exposure = exposure_by_flux(pot, self._names["fluxes"])
-        sums = Sums()
+        sums = Sums(self.attempts)
         chosen = None if cut is None else as_cut(cut)
         for table in self._store:
             weights = self._table_weights(table, exposure)
             if chosen is not None:
-                weights = weights[evaluate_cut(chosen, self._with_table(table))]
-            sums.add(weights)
-        return sums.estimate(self.n_attempts)
+                weights = np.where(evaluate_cut(chosen, self._with_table(table)), weights, 0.0)
+            sums.add(weights, run=run_of(table))
+        return sums.estimate()
 
     @property
     def effective_size(self) -> float:
         """Number of events of equal weight with the same relative error: (sum w)^2 / sum w^2."""
-        sums = Sums()
+        sums = Sums(self.attempts)
         for table in self._store:
-            sums.add(product_of_factors(table))
+            sums.add(product_of_factors(table), run=run_of(table))
         return sums.effective_size
 
     def by(self, key: str, pot: float | Mapping[str, float] = 1.0) -> dict[str, Estimate]:
@@ -264,12 +278,13 @@ class Sample:
         """
         labels = self._labels(key)
         exposure = exposure_by_flux(pot, self._names["fluxes"])
-        sums = Sums(len(labels))
+        sums = Sums(self.attempts, len(labels))
         for table in self._store:
-            sums.add(self._table_weights(table, exposure), self._category(key, table))
+            weights = self._table_weights(table, exposure)
+            sums.add(weights, self._category(key, table), run_of(table))
         found = [i for i in range(len(labels)) if sums.count[i]]
         found.sort(key=lambda i: -sums.weight[i])
-        return {labels[i]: sums.estimate(self.n_attempts, i) for i in found}
+        return {labels[i]: sums.estimate(i) for i in found}
 
     def select(self, cut: Cut | CutFunction) -> Sample:
         """Return the events that pass the cut; the number of attempts stays, so weights hold."""
@@ -301,8 +316,8 @@ class Sample:
         """
         if not -len(self) <= number < len(self):
             raise ConfigError(
-                f"There is no event {number}: the sample holds {len(self)} events, 0 to "
-                f"{len(self) - 1}."
+                f"There is no event {number}: the sample holds {len(self)} events, numbered "
+                "from 0."
             )
         number %= len(self)
         for table, length in zip(self._store, self._store.lengths, strict=True):

@@ -179,18 +179,19 @@ def cut_flow(
         One row for all events and one for each cut.
     """
     named = [as_cut(c) for c in cuts]
-    sums = [Sums() for _ in range(len(named) + 1)]
+    sums = [Sums(sample.attempts) for _ in range(len(named) + 1)]
     for portion in sample.portions():
         weights = portion.weights_at(pot)
         mask = np.ones(len(portion), dtype=np.bool_)
-        sums[0].add(weights)
+        run = portion.runs
+        sums[0].add(weights, run=run)
         for cut, running in zip(named, sums[1:], strict=True):
             mask &= evaluate_cut(cut, portion)
-            running.add(weights[mask])
+            running.add(weights[mask], run=None if run is None else run[mask])
     rows = []
     before = 0.0
     for name, running in zip(["all", *(c.name for c in named)], sums, strict=True):
-        estimate = running.estimate(sample.n_attempts)
+        estimate = running.estimate()
         kept = 1.0 if name == "all" else (estimate.value / before if before > 0.0 else 0.0)
         rows.append((name, int(running.count[0]), estimate, kept))
         before = estimate.value

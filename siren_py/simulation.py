@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -237,7 +237,8 @@ def describe_flux(flux: FluxLike) -> dict[str, Any]:
 
 
 def _fluxes(flux: FluxSpecs) -> list[FluxLike]:
-    items: list[Any] = [flux] if isinstance(flux, str | FluxLike) else list(flux)
+    single = isinstance(flux, str | FluxLike) or not isinstance(flux, Iterable)
+    items: list[Any] = [flux] if single else list(flux)
     found: list[FluxLike] = []
     for item in items:
         if isinstance(item, str):

@@ -10,6 +10,7 @@ import numpy as np
 from siren_py._typing import FloatArray, IntArray
 from siren_py.geometry.layers import LayerStack
 from siren_py.geometry.placement import Placement
+from siren_py.geometry.profiles import RadialDensity
 from siren_py.geometry.solids import Solid
 
 if TYPE_CHECKING:
@@ -79,6 +80,8 @@ class Volume:
         Position and rotation in the detector frame.
     stack
         The stack, or None.
+    profile
+        Its density if that changes with the radius, or None.
     index
         Order of addition; of the volumes at a point the one with the largest index counts.
     """
@@ -89,6 +92,7 @@ class Volume:
     placement: Placement = field(repr=False)
     index: int
     stack: LayerStack | None = field(default=None, repr=False)
+    profile: RadialDensity | None = field(default=None, repr=False)
 
     @property
     def at(self) -> FloatArray:

@@ -14,7 +14,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from siren_py._typing import BoolArray, FloatArray
+from siren_py._typing import FloatArray, IntArray
 from siren_py.errors import ConfigError, WeightError, unknown_name
 from siren_py.estimate import Estimate
 from siren_py.tree import EventTable
@@ -107,51 +107,69 @@ def exposure_by_flux(
     return values
 
 
+def run_of(table: EventTable) -> IntArray | None:
+    """Return the run that each event of a combined sample is from, (n,); None for one run."""
+    run = table.events.get("run")
+    return None if run is None else run.astype(np.int64)
+
+
 class Sums:
     """Running sums of weights, in total or per category, over the tables of a sample.
 
     Parameters
     ----------
+    attempts
+        Number of attempts of each run that the sample was combined from; one entry for a single
+        run.
     n_categories
         Number of categories; 1 for a plain sum.
     """
 
-    def __init__(self, n_categories: int = 1) -> None:
-        self.weight = np.zeros(n_categories)
-        self.square = np.zeros(n_categories)
+    def __init__(self, attempts: IntArray, n_categories: int = 1) -> None:
+        self._attempts = attempts
+        self._sums = np.zeros((n_categories, attempts.size))
+        self._squares = np.zeros((n_categories, attempts.size))
         self.count = np.zeros(n_categories, dtype=np.int64)
 
-    def add(self, weights: FloatArray, category: np.ndarray | None = None) -> None:
-        """Add the weights, each to its category (all to the first if none is given)."""
-        size = self.weight.size
-        if category is None:
-            self.weight[0] += weights.sum()
-            self.square[0] += np.square(weights).sum()
-            self.count[0] += weights.size
-            return
-        self.weight += np.bincount(category, weights, minlength=size)
-        self.square += np.bincount(category, np.square(weights), minlength=size)
-        self.count += np.bincount(category, minlength=size)
+    @property
+    def weight(self) -> FloatArray:
+        """Sum of the weights of each category."""
+        return np.asarray(self._sums.sum(axis=1))
 
-    def estimate(self, n_attempts: int, category: int = 0) -> Estimate:
+    def add(
+        self,
+        weights: FloatArray,
+        category: IntArray | None = None,
+        run: IntArray | None = None,
+    ) -> None:
+        """Add the weights, each to its category and run (to the first where none are given)."""
+        size = self._sums.size
+        index = np.zeros(weights.size, dtype=np.int64)
+        if category is not None:
+            index += category
+        self.count += np.bincount(index, minlength=self.count.size)
+        index *= self._attempts.size
+        if run is not None:
+            index += run
+        shape = self._sums.shape
+        self._sums += np.bincount(index, weights, minlength=size).reshape(shape)
+        self._squares += np.bincount(index, np.square(weights), minlength=size).reshape(shape)
+
+    def estimate(self, category: int = 0) -> Estimate:
         """Return the sum and its statistical error, attempts without an event included.
 
-        The sum is N times the mean of N independent attempts, so its variance is
-        N/(N-1) [sum w^2 - (sum w)^2/N].
+        The sum over a run is N times the mean of N independent attempts, so its variance is
+        N/(N-1) [sum w^2 - (sum w)^2/N]; those of several runs add up.
         """
-        value, square = float(self.weight[category]), float(self.square[category])
-        if n_attempts < 2:
+        sums, squares, n = self._sums[category], self._squares[category], self._attempts
+        value = float(sums.sum())
+        if (n < 2).any():
             return Estimate(value, value)
-        variance = (square - value * value / n_attempts) * n_attempts / (n_attempts - 1)
-        return Estimate(value, float(np.sqrt(max(variance, 0.0))))
+        variance = (squares - sums**2 / n) * n / (n - 1)
+        return Estimate(value, float(np.sqrt(np.maximum(variance, 0.0).sum())))
 
     @property
     def effective_size(self) -> float:
         """(sum w)^2 / sum w^2 over all categories: events of equal weight worth the same."""
-        square = float(self.square.sum())
-        return float(self.weight.sum()) ** 2 / square if square > 0.0 else 0.0
-
-
-def masked(values: FloatArray, mask: BoolArray | None) -> FloatArray:
-    """Return `values` with what is not selected set to zero."""
-    return values if mask is None else np.where(mask, values, 0.0)
+        square = float(self._squares.sum())
+        return float(self._sums.sum()) ** 2 / square if square > 0.0 else 0.0

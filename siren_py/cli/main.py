@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from types import FrameType
 from typing import TextIO
 
-from siren_py.cli import check, info, listing, output, simulate
+from siren_py.cli import check, info, listing, output, show, simulate
 from siren_py.cli.options import Parser, suggestion
 from siren_py.cli.output import Answer
 from siren_py.errors import ConfigError, SirenError
@@ -24,6 +24,7 @@ VERBS = {
     "simulate": simulate.add,
     "list": listing.add,
     "check": check.add,
+    "show": show.add,
     "info": info.add,
 }
 

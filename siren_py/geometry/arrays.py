@@ -11,18 +11,20 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from siren_py._typing import FloatArray, IntArray
+from siren_py._typing import BoolArray, FloatArray, IntArray
 from siren_py.errors import GeometryError
 from siren_py.geometry import kernels
+from siren_py.geometry.base import Intervals, KernelSolid, Solid, kernel_row, steps_of
 from siren_py.geometry.layers import LayerStack
 from siren_py.geometry.placement import Placement
-from siren_py.geometry.solids import Intervals, KernelSolid, Solid, kernel_row
 
 # Bounding boxes only reject: they are a little larger, so that rounding never loses a solid.
 _PAD_RELATIVE = 1e-9
 _PAD_ABSOLUTE = 1e-7
 # A volume with more than this part of the area of its node stands alone in the tree.
 _LARGE_PART = 0.5
+# Operands that a compound may have waiting: one bit each where points are looked up.
+_DEEPEST = 60
 
 
 class GeometryArrays(NamedTuple):
@@ -35,10 +37,12 @@ class GeometryArrays(NamedTuple):
     node_link
         (nodes, 2): node to go on with when the box is missed; volume of a leaf, or -1.
     real
-        (volumes, 20): parameters, position, matrix; see `kernels`.
+        (rows, 20): parameters, position, matrix; see `kernels`. The first rows are the volumes;
+        the leaves of compound solids follow.
     integer
-        (volumes, 5): kind, whether rotated, material (-1 for a stack), stack or -1, index
-        among the external solids or -1.
+        (rows, 9): kind, whether rotated, material (-1 for a stack or a leaf), stack or -1,
+        index among the external solids or -1, first entry and number of entries in `data` or
+        `program`, largest number of intervals of a line, floats that the kernel works in.
     stack
         (stacks, 3): first entry in `layer_edge`, first entry in `layer_material`, number of
         layers.
@@ -49,6 +53,10 @@ class GeometryArrays(NamedTuple):
         Faces [cm] and material indices of the layers of all stacks, one after the other.
     density
         (materials,) [g/cm3].
+    data
+        Sections, faces, edges and triangles of the solids that have more than eight numbers.
+    program
+        (steps, 2) of the compound solids: operation; row of a leaf, or steps to skip.
     """
 
     node_box: FloatArray
@@ -60,6 +68,8 @@ class GeometryArrays(NamedTuple):
     layer_edge: FloatArray
     layer_material: IntArray
     density: FloatArray
+    data: FloatArray
+    program: IntArray
 
 
 # The solids of a region are the same arrays: "volume" and "material" are then the leaf index.
@@ -121,8 +131,8 @@ class PlacedSolid(NamedTuple):
 
     @property
     def is_external(self) -> bool:
-        """Whether its solid has no kernel."""
-        return not isinstance(self.solid, KernelSolid)
+        """Whether its solid, or a part of it, has no kernel."""
+        return bool(_external_parts(self))
 
 
 NO_EXTERNAL = External(np.zeros((0, 1), np.int64), np.zeros(0), np.zeros(0))
@@ -138,25 +148,15 @@ def geometry_arrays(placed: Sequence[PlacedSolid], density: FloatArray) -> Geome
     """
     if not placed:
         raise GeometryError("There are no solids: add at least one.")
-    real = np.zeros((len(placed), kernels.REAL_COLUMNS))
-    integer = np.full((len(placed), kernels.INTEGER_COLUMNS), -1, np.int64)
+    table = _Rows(len(placed))
     boxes = np.empty((len(placed), 6))
     stacks: list[tuple[int, int, int]] = []
     axes: list[FloatArray] = []
     edges = [np.zeros(0)]
     layer_materials: list[int] = []
-    external_count = edge_count = 0
+    edge_count = 0
     for i, item in enumerate(placed):
-        if isinstance(item.solid, KernelSolid):
-            form = item.solid.kernel_form()
-            real[i] = kernel_row(form, item.placement.position, item.placement.matrix)
-            integer[i, kernels.KIND] = form.kind
-            turned = form.axes != (0, 1, 2) or item.placement.is_rotated
-            integer[i, kernels.ROTATED] = turned
-        else:
-            integer[i, kernels.KIND] = kernels.EXTERNAL
-            integer[i, kernels.EXTERNAL_INDEX] = external_count
-            external_count += 1
+        table.add(i, item)
         lo, hi = item.box()
         if not (np.all(np.isfinite(lo)) and np.all(np.isfinite(hi)) and np.all(lo < hi)):
             raise GeometryError(
@@ -165,9 +165,9 @@ def geometry_arrays(placed: Sequence[PlacedSolid], density: FloatArray) -> Geome
         pad = _PAD_RELATIVE * np.maximum(np.abs(lo), np.abs(hi)).max() + _PAD_ABSOLUTE
         boxes[i] = *(lo - pad), *(hi + pad)
         if item.stack is None:
-            integer[i, kernels.MATERIAL] = item.materials[0]
+            table.integer[i][kernels.MATERIAL] = item.materials[0]
             continue
-        integer[i, kernels.STACK] = len(stacks)
+        table.integer[i][kernels.STACK] = len(stacks)
         stacks.append((edge_count, len(layer_materials), len(item.materials)))
         axis = item.placement.matrix[:, "xyz".index(item.stack.axis)]
         axes.append(np.append(axis, -float(axis @ item.placement.position)))
@@ -178,14 +178,133 @@ def geometry_arrays(placed: Sequence[PlacedSolid], density: FloatArray) -> Geome
     return GeometryArrays(
         node_box=node_box,
         node_link=node_link,
-        real=real,
-        integer=integer,
+        real=np.array(table.real),
+        integer=np.array(table.integer, np.int64),
         stack=np.array(stacks, np.int64).reshape(-1, 3),
         stack_axis=np.array(axes, np.float64).reshape(-1, 4),
         layer_edge=np.concatenate(edges),
         layer_material=np.array(layer_materials, np.int64),
         density=np.ascontiguousarray(density, dtype=np.float64),
+        data=np.concatenate(table.data),
+        program=np.array(table.program, np.int64).reshape(-1, 2),
     )
+
+
+class _Rows:
+    """The tables of rows while they are being filled: volumes first, then leaves of compounds."""
+
+    def __init__(self, volumes: int) -> None:
+        self.real = [np.zeros(kernels.REAL_COLUMNS) for _ in range(volumes)]
+        self.integer = [[-1] * kernels.INTEGER_COLUMNS for _ in range(volumes)]
+        self.data = [np.zeros(0)]
+        self.program: list[tuple[int, int]] = []
+        self._data_size = 0
+        self._external_count = 0
+
+    def add(self, row: int, item: PlacedSolid) -> None:
+        """Fill the row of a volume."""
+        steps = steps_of(item.solid, item.placement)
+        if len(steps) == 1:
+            self._leaf(row, item.name, steps[0].solid, steps[0].placement)
+            return
+        first = len(self.program)
+        depth = deepest = pieces = leaves = largest = 0
+        for step in steps:
+            if step.operation == kernels.LEAF:
+                leaf = len(self.real)
+                self.real.append(np.zeros(kernels.REAL_COLUMNS))
+                self.integer.append([-1] * kernels.INTEGER_COLUMNS)
+                self._leaf(leaf, item.name, step.solid, step.placement)
+                pieces += self.integer[leaf][kernels.PIECES]
+                largest = max(largest, self.integer[leaf][kernels.BUFFER])
+                leaves += 1
+                depth += 1
+                deepest = max(deepest, depth)
+                self.program.append((kernels.LEAF, leaf))
+            else:
+                depth -= step.operation != kernels.SKIP
+                self.program.append((step.operation, step.skip))
+        if deepest > _DEEPEST:
+            raise GeometryError(
+                f"{item.name!r}: its booleans are nested {deepest} deep on the right, more than "
+                f"{_DEEPEST}: write A - (B + C + ...) as A - B - C - ..., or build unions from "
+                "the left."
+            )
+        integer = self.integer[row]
+        integer[kernels.KIND] = kernels.COMPOUND
+        integer[kernels.FIRST] = first
+        integer[kernels.COUNT] = len(steps)
+        integer[kernels.PIECES] = pieces
+        # Two generations of lists, one length each, and the work of the last leaf.
+        integer[kernels.BUFFER] = 4 * pieces + leaves + largest + 2
+
+    def _leaf(self, row: int, name: str, solid: Solid | None, placement: Any) -> None:
+        integer = self.integer[row]
+        if not isinstance(solid, KernelSolid):
+            integer[kernels.KIND] = kernels.EXTERNAL
+            integer[kernels.EXTERNAL_INDEX] = self._external_count
+            # How many intervals it has is only known with the lines.
+            integer[kernels.PIECES] = integer[kernels.BUFFER] = 0
+            self._external_count += 1
+            return
+        form = solid.kernel_form()
+        self.real[row] = kernel_row(form, placement)
+        turned = form.axes != (0, 1, 2) or form.scale != (1.0, 1.0, 1.0) or placement.is_rotated
+        integer[kernels.KIND] = form.kind
+        integer[kernels.ROTATED] = int(turned)
+        integer[kernels.FIRST] = self._data_size
+        integer[kernels.COUNT] = form.count
+        integer[kernels.PIECES] = form.pieces
+        integer[kernels.BUFFER] = max(form.buffer, 2 * form.pieces)
+        if form.data is not None:
+            self.data.append(np.ascontiguousarray(form.data, dtype=np.float64).ravel())
+            self._data_size += self.data[-1].size
+
+
+def _external_parts(item: PlacedSolid) -> list[PlacedSolid]:
+    """Return the solids without kernel that a placed solid consists of, in the order of rows."""
+    if not isinstance(item.solid, KernelSolid):
+        return [item]
+    if not item.solid.has_external_part:
+        return []
+    return [
+        PlacedSolid(item.name, step.solid, step.placement, (0,))
+        for step in steps_of(item.solid, item.placement)
+        if step.solid is not None
+        and step.placement is not None
+        and not isinstance(step.solid, KernelSolid)
+    ]
+
+
+def external_solids(placed: Sequence[PlacedSolid]) -> list[PlacedSolid]:
+    """Return the solids without kernel in placed solids and in compounds among them, in order."""
+    return [part for item in placed for part in _external_parts(item)]
+
+
+def external_inside(placed: Sequence[PlacedSolid], points: FloatArray) -> BoolArray:
+    """Return which points (n, 3) are in the solids without kernel, (solids, n).
+
+    Raises
+    ------
+    GeometryError
+        If contains() of a user's solid returns another shape; the text names it.
+    """
+    outside = external_solids(placed)
+    if not outside:
+        return np.zeros((0, len(points)), np.bool_)
+    return np.stack([contained(item, points) for item in outside])
+
+
+def contained(placed: PlacedSolid, points: FloatArray) -> BoolArray:
+    """Return whether points (n, 3) of the detector frame are in a placed solid, (n,)."""
+    local = placed.placement.to_local(points)
+    inside = np.asarray(placed.solid.contains(local))
+    if inside.shape != (len(points),):
+        raise GeometryError(
+            f"{placed.name!r}: its solid's contains() returned shape {inside.shape} for "
+            f"{len(points)} points; expected ({len(points)},)."
+        )
+    return inside.astype(np.bool_)
 
 
 def _area(boxes: FloatArray) -> FloatArray:
@@ -201,6 +320,8 @@ def _hull(boxes: FloatArray) -> FloatArray:
 
 def _split(boxes: FloatArray, members: IntArray) -> tuple[IntArray, IntArray]:
     """Cut the members of a node in two by the surface-area heuristic."""
+    if len(members) == 2:
+        return members[:1], members[1:]
     own = boxes[members]
     areas = _area(own)
     large = areas > _LARGE_PART * _area(_hull(own))
@@ -258,13 +379,32 @@ def max_segments(geometry: GeometryArrays, external: External = NO_EXTERNAL) -> 
 
 def max_intervals(geometry: GeometryArrays, external: External = NO_EXTERNAL) -> int:
     """Return the largest number of intervals in single solids that any line can have."""
-    kind = geometry.integer[:, kernels.KIND]
-    count = int((kind == kernels.BOX).sum() + (kind == kernels.PRISM).sum())
-    count += 2 * int((kind == kernels.SPHERE).sum())
-    count += kernels.MAX_INTERVALS * int((kind == kernels.CYLINDER).sum())
-    if external.offsets.shape[0] and external.offsets.shape[1] > 1:
-        count += int(np.diff(external.offsets, axis=1).max(axis=1).sum())
-    return count
+    return int(_pieces(geometry, external)[: _volume_count(geometry)].sum())
+
+
+def _volume_count(geometry: GeometryArrays) -> int:
+    return int(geometry.node_link[:, 1].max()) + 1
+
+
+def _pieces(geometry: GeometryArrays, external: External) -> IntArray:
+    """Largest number of intervals of a line in each row, with the external solids in it."""
+    pieces = geometry.integer[:, kernels.PIECES].copy()
+    if external.offsets.shape[0] == 0 or external.offsets.shape[1] < 2:
+        return pieces
+    most = np.diff(external.offsets, axis=1).max(axis=1)
+    outside = geometry.integer[:, kernels.KIND] == kernels.EXTERNAL
+    pieces[outside] = most[geometry.integer[outside, kernels.EXTERNAL_INDEX]]
+    for row in np.flatnonzero(geometry.integer[:, kernels.KIND] == kernels.COMPOUND):
+        first, count = geometry.integer[row, kernels.FIRST], geometry.integer[row, kernels.COUNT]
+        steps = geometry.program[first : first + count]
+        pieces[row] = pieces[steps[steps[:, 0] == kernels.LEAF, 1]].sum()
+    return pieces
+
+
+def pieces_buffer(geometry: GeometryArrays, external: External = NO_EXTERNAL) -> int:
+    """Return how many floats `row_intervals` may write for any row."""
+    extra = _pieces(geometry, external) - geometry.integer[:, kernels.PIECES]
+    return int((geometry.integer[:, kernels.BUFFER] + 4 * extra).max()) + 2
 
 
 def make_scratch(geometry: GeometryArrays, external: External = NO_EXTERNAL) -> Scratch:
@@ -278,7 +418,7 @@ def make_scratch(geometry: GeometryArrays, external: External = NO_EXTERNAL) -> 
         np.empty(2 * intervals),
         np.empty(2 * intervals, np.int64),
         np.empty(intervals, np.int64),
-        np.empty(2 * kernels.MAX_INTERVALS),
+        np.empty(pieces_buffer(geometry, external)),
     )
 
 
@@ -300,22 +440,38 @@ def external_intervals(
         If a solid returns something else than sorted, disjoint, finite intervals; the text
         names it.
     """
-    outside = [item for item in placed if item.is_external]
+    outside = external_solids(placed)
     if not outside:
         return External(
             np.zeros((0, len(origins) + 1), np.int64), NO_EXTERNAL.t_in, NO_EXTERNAL.t_out
         )
     offsets, t_in, t_out, total = [], [], [], 0
     for item in outside:
+        near = _lines_near(item, origins, directions)
         answer = item.solid.intervals(
-            item.placement.to_local(origins), item.placement.directions_to_local(directions)
+            item.placement.to_local(origins[near]),
+            item.placement.directions_to_local(directions[near]),
         )
-        checked = checked_intervals(answer, len(origins), item.name)
-        offsets.append(checked.offsets + total)
+        checked = checked_intervals(answer, len(near), item.name)
+        counts = np.zeros(len(origins) + 1, np.int64)
+        counts[near + 1] = np.diff(checked.offsets)
+        offsets.append(np.cumsum(counts) + total)
         t_in.append(checked.t_in)
         t_out.append(checked.t_out)
         total += len(checked.t_in)
     return External(np.stack(offsets), np.concatenate(t_in), np.concatenate(t_out))
+
+
+def _lines_near(item: PlacedSolid, origins: FloatArray, directions: FloatArray) -> IntArray:
+    """Return the indices of the lines that meet the sphere around the box of a solid."""
+    lo, hi = item.box()
+    offset = origins - 0.5 * (lo + hi)
+    along = np.einsum("ij,ij->i", offset, directions)
+    across = offset - along[:, None] * directions
+    radius = 0.5 * float(np.linalg.norm(hi - lo)) * (1.0 + _PAD_RELATIVE) + _PAD_ABSOLUTE
+    # What rounding does to the distance of a line that starts far away.
+    slack = 1e-14 * np.abs(offset).max(axis=1, initial=0.0)
+    return np.flatnonzero(np.einsum("ij,ij->i", across, across) <= (radius + slack) ** 2)
 
 
 def checked_intervals(answer: Any, n: int, name: str) -> Intervals:

@@ -44,6 +44,8 @@ def borrow_geometry(geometry: GeometryArrays) -> GeometryArrays:
         borrowed(geometry.layer_edge),
         borrowed(geometry.layer_material),
         borrowed(geometry.density),
+        borrowed(geometry.data),
+        borrowed(geometry.program),
     )
 
 

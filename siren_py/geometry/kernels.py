@@ -17,12 +17,19 @@ import math
 from siren_py._numba import kernel
 from siren_py._typing import FloatArray
 
-# kinds of solids
+# kinds of solids; those above EXTERNAL are in `round_kernels`, `flat_kernels` and `rows`
 BOX = 0
 SPHERE = 1
 CYLINDER = 2
 PRISM = 3
 EXTERNAL = 4
+POLYCONE = 5
+TORUS = 6
+ELLIPSOID = 7
+CONVEX = 8
+EXTRUSION = 9
+MESH = 10
+COMPOUND = 11
 
 # columns of the table of floats
 PARAMETER_COUNT = 8
@@ -36,14 +43,26 @@ ROTATED = 1
 MATERIAL = 2
 STACK = 3
 EXTERNAL_INDEX = 4
-INTEGER_COLUMNS = 5
+FIRST = 5
+COUNT = 6
+PIECES = 7
+BUFFER = 8
+INTEGER_COLUMNS = 9
 
-# A hollow, cut cylinder meets a line in three pieces at most; nothing else in more than two.
-MAX_INTERVALS = 3
+# steps of the programme of a compound
+LEAF = 0
+UNION = 1
+INTERSECTION = 2
+DIFFERENCE = 3
+SKIP = 4
+
+# Faces closer than this along a line [cm] are one face: it is a tenth of an atom, and above the
+# rounding of coordinates up to kilometres. What is shorter belongs to the next segment.
+SLIVER = 1e-9
 
 # Below this square of the transverse direction a line counts as parallel to the axis: over any
 # length that fits a detector it does not move sideways by one rounding error.
-_PARALLEL = 1e-60
+PARALLEL = 1e-60
 
 
 @kernel
@@ -110,7 +129,7 @@ def sphere_interval(
 def tube_interval(radius: float, ou: float, ov: float, du: float, dv: float) -> tuple[float, float]:
     """Interval of a line in the infinite cylinder about the w axis."""
     norm2 = du * du + dv * dv
-    if norm2 < _PARALLEL:
+    if norm2 < PARALLEL:
         if ou * ou + ov * ov < radius * radius:
             return -math.inf, math.inf
         return 0.0, -1.0
@@ -180,6 +199,71 @@ def remove_interval(out: FloatArray, count: int, t_in: float, t_out: float) -> i
 
 
 @kernel
+def clip_intervals(out: FloatArray, count: int, t_in: float, t_out: float) -> int:
+    """Keep what `count` sorted intervals in `out` have within [t_in, t_out]; return how many."""
+    kept = 0
+    for i in range(count):
+        a = max(out[2 * i], t_in)
+        b = min(out[2 * i + 1], t_out)
+        if a < b:
+            out[2 * kept] = a
+            out[2 * kept + 1] = b
+            kept += 1
+    return kept
+
+
+@kernel
+def append_interval(out: FloatArray, count: int, t_in: float, t_out: float) -> int:
+    """Append [t_in, t_out] to sorted intervals; what touches the last one is joined with it."""
+    if not t_in < t_out:
+        return count
+    if count > 0 and t_in - out[2 * count - 1] <= SLIVER:
+        out[2 * count - 1] = max(t_out, out[2 * count - 1])
+        return count
+    out[2 * count] = t_in
+    out[2 * count + 1] = t_out
+    return count + 1
+
+
+@kernel
+def keep_sector(
+    table: FloatArray,
+    row: int,
+    ou: float,
+    ov: float,
+    du: float,
+    dv: float,
+    out: FloatArray,
+    count: int,
+) -> int:
+    """Cut intervals to the sector in azimuth that columns 3 to 7 of a row describe."""
+    wedge = table[row, 3]
+    if wedge == 0.0 or count == 0:
+        return count
+    start = table[row, 4] * ou + table[row, 5] * ov
+    start_slope = table[row, 4] * du + table[row, 5] * dv
+    stop = table[row, 6] * ou + table[row, 7] * ov
+    stop_slope = table[row, 6] * du + table[row, 7] * dv
+    if wedge == 1.0:
+        a, b = half_space_interval(start, start_slope, -math.inf, math.inf, True)
+        a, b = half_space_interval(stop, stop_slope, a, b, False)
+        return clip_intervals(out, count, a, b)
+    # More than half a turn: what is cut out is the convex part.
+    a, b = half_space_interval(-start, -start_slope, -math.inf, math.inf, False)
+    a, b = half_space_interval(-stop, -stop_slope, a, b, True)
+    return remove_interval(out, count, a, b)
+
+
+@kernel
+def in_sector(table: FloatArray, row: int, u: float, v: float) -> bool:
+    """Say whether a point is in the sector in azimuth that columns 3 to 7 of a row describe."""
+    start = table[row, 4] * u + table[row, 5] * v >= 0.0
+    stop = table[row, 6] * u + table[row, 7] * v > 0.0
+    wedge = table[row, 3]
+    return wedge == 0.0 or (start and stop) or (wedge == 2.0 and (start or stop))
+
+
+@kernel
 def cylinder_intervals(
     table: FloatArray,
     row: int,
@@ -198,15 +282,6 @@ def cylinder_intervals(
     a, b = tube_interval(table[row, 0], ou, ov, du, dv)
     t_in = max(t_in, a)
     t_out = min(t_out, b)
-    wedge = table[row, 3]
-    if wedge != 0.0:
-        start = table[row, 4] * ou + table[row, 5] * ov
-        start_slope = table[row, 4] * du + table[row, 5] * dv
-        stop = table[row, 6] * ou + table[row, 7] * ov
-        stop_slope = table[row, 6] * du + table[row, 7] * dv
-        if wedge == 1.0:
-            t_in, t_out = half_space_interval(start, start_slope, t_in, t_out, True)
-            t_in, t_out = half_space_interval(stop, stop_slope, t_in, t_out, False)
     if t_in >= t_out:
         return 0
     out[0] = t_in
@@ -215,12 +290,7 @@ def cylinder_intervals(
     if table[row, 1] > 0.0:
         a, b = tube_interval(table[row, 1], ou, ov, du, dv)
         count = remove_interval(out, count, a, b)
-    if wedge == 2.0:
-        # More than half a turn: what is cut out is the convex part.
-        a, b = half_space_interval(-start, -start_slope, t_in, t_out, False)
-        a, b = half_space_interval(-stop, -stop_slope, a, b, True)
-        count = remove_interval(out, count, a, b)
-    return count
+    return keep_sector(table, row, ou, ov, du, dv, out, count)
 
 
 @kernel
@@ -301,14 +371,7 @@ def solid_contains(kind: int, table: FloatArray, row: int, u: float, v: float, w
         inside = False
     elif kind == CYLINDER:
         r2 = u * u + v * v
-        start = table[row, 4] * u + table[row, 5] * v >= 0.0
-        stop = table[row, 6] * u + table[row, 7] * v > 0.0
-        if not table[row, 1] ** 2 <= r2 < table[row, 0] ** 2:
-            inside = False
-        elif table[row, 3] == 1.0:
-            inside = start and stop
-        elif table[row, 3] == 2.0:
-            inside = start or stop
+        inside = table[row, 1] ** 2 <= r2 < table[row, 0] ** 2 and in_sector(table, row, u, v)
     else:
         nu = table[row, 3]
         nv = table[row, 4]
@@ -333,27 +396,3 @@ def to_kernel_frame(
         table[row, 14] * x + table[row, 15] * y + table[row, 16] * z,
         table[row, 17] * x + table[row, 18] * y + table[row, 19] * z,
     )
-
-
-@kernel
-def lines_through_solid(
-    kind: int,
-    table: FloatArray,
-    origins: FloatArray,
-    directions: FloatArray,
-    pieces: FloatArray,
-    counts: FloatArray,
-) -> None:
-    """Intervals of many lines in the solid of row 0: `pieces` (n, 6) and `counts` (n,)."""
-    for i in range(origins.shape[0]):
-        ou, ov, ow = to_kernel_frame(table, 0, origins[i, 0], origins[i, 1], origins[i, 2])
-        du, dv, dw = to_kernel_frame(table, 0, directions[i, 0], directions[i, 1], directions[i, 2])
-        counts[i] = solid_intervals(kind, table, 0, ou, ov, ow, du, dv, dw, pieces[i])
-
-
-@kernel
-def points_in_solid(kind: int, table: FloatArray, points: FloatArray, inside: FloatArray) -> None:
-    """Write whether each of `points` (n, 3) is in the solid of row 0 to `inside` (n,)."""
-    for i in range(points.shape[0]):
-        u, v, w = to_kernel_frame(table, 0, points[i, 0], points[i, 1], points[i, 2])
-        inside[i] = solid_contains(kind, table, 0, u, v, w)

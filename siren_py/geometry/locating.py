@@ -7,7 +7,8 @@ import numpy as np
 from siren_py._numba import kernel
 from siren_py._typing import BoolArray, FloatArray, IntArray
 from siren_py.geometry.arrays import GeometryArrays
-from siren_py.geometry.kernels import EXTERNAL, solid_contains, to_kernel_frame
+from siren_py.geometry.borrowing import borrow_geometry
+from siren_py.geometry.rows import row_contains
 
 # For `locate_point` when every solid has a kernel.
 NO_EXTERNAL_INSIDE: BoolArray = np.zeros((0, 0), np.bool_)
@@ -37,17 +38,7 @@ def locate_point(
         node += 1
         if row <= latest:
             continue
-        kind = geometry.integer[row, 0]
-        if kind == EXTERNAL:
-            inside = external_inside[geometry.integer[row, 4], point]
-        else:
-            u = x - geometry.real[row, 8]
-            v = y - geometry.real[row, 9]
-            w = z - geometry.real[row, 10]
-            if geometry.integer[row, 1] != 0:
-                u, v, w = to_kernel_frame(geometry.real, row, u, v, w)
-            inside = solid_contains(kind, geometry.real, row, u, v, w)
-        if inside:
+        if row_contains(geometry, external_inside, row, point, x, y, z):
             latest = row
     if latest < 0:
         return -1, -1
@@ -81,6 +72,7 @@ def locate_points(
     material: IntArray,
 ) -> None:
     """Write volume and material at each of `points` (n, 3)."""
+    geometry = borrow_geometry(geometry)
     for i in range(points.shape[0]):
         volume[i], material[i] = locate_point(
             geometry, external_inside, i, points[i, 0], points[i, 1], points[i, 2]

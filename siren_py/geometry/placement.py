@@ -112,6 +112,14 @@ class Placement:
         """Whether R turns axes into axes (multiples of 90 degrees)."""
         return bool(np.all((self.matrix == 0.0) | (np.abs(self.matrix) == 1.0)))
 
+    def __matmul__(self, inner: Placement) -> Placement:
+        """Return the placement of what stands at `inner` in a frame that stands at this one."""
+        return Placement(
+            self.matrix @ inner.position + self.position,
+            # Through the check: a product of many rotations stays one, and 90 degrees exact.
+            rotation_matrix(self.matrix @ inner.matrix),
+        )
+
     def to_local(self, points: FloatArray) -> FloatArray:
         """Turn points (n, 3) of the detector frame into the frame of the solid: R^T (x - t)."""
         local: FloatArray = (points - self.position) @ self.matrix

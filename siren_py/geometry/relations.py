@@ -14,6 +14,10 @@ import numpy as np
 
 from siren_py._typing import FloatArray
 from siren_py.geometry.arrays import PlacedSolid
+from siren_py.geometry.booleans import Placed
+from siren_py.geometry.polyhedra import Polyhedra, Polyhedron, Trapezoid
+from siren_py.geometry.prism import Prism
+from siren_py.geometry.revolved import Cone, Polycone, Torus
 from siren_py.geometry.solids import AXES, Box, Cylinder, RegularPrism, Sphere
 
 # Faces that touch within this [cm], or this part of the size, neither stick out nor overlap.
@@ -22,6 +26,23 @@ _TOUCH = 1e-9
 
 def _axis(item: PlacedSolid, axis: str) -> FloatArray:
     return item.placement.matrix[:, "xyz".index(axis)]
+
+
+def _bare(item: PlacedSolid) -> PlacedSolid:
+    """Return the same solid without placements of its own."""
+    while isinstance(item.solid, Placed):
+        placement = item.placement @ item.solid.placement
+        item = item._replace(solid=item.solid.solid, placement=placement)
+    return item
+
+
+def _envelope(item: PlacedSolid) -> PlacedSolid:
+    """Return a solid around it whose support function is known: a cylinder for round ones."""
+    item = _bare(item)
+    if isinstance(item.solid, (Cone, Polycone, Torus)):
+        cylinder, placement = item.solid.enclosing()
+        return item._replace(solid=cylinder, placement=item.placement @ placement)
+    return item
 
 
 def hull_points(item: PlacedSolid) -> FloatArray:
@@ -34,6 +55,8 @@ def hull_points(item: PlacedSolid) -> FloatArray:
         local[:, list(AXES[solid.axis])] = np.vstack(
             [np.column_stack([corners, -half]), np.column_stack([corners, half])]
         )
+    elif isinstance(solid, (Trapezoid, Polyhedron, Polyhedra, Prism)):
+        local = solid.hull()
     else:
         local = np.array(list(itertools.product(*zip(*solid.bounds(), strict=True))))
     return item.placement.to_detector(local)
@@ -59,6 +82,8 @@ def _frame(item: PlacedSolid) -> list[FloatArray]:
         u, v, w = (item.placement.matrix[:, i] for i in AXES[item.solid.axis])
         angle = item.solid.start_phi + np.arange(item.solid.sides) * 2.0 * np.pi / item.solid.sides
         normals = [np.cos(a) * u + np.sin(a) * v for a in angle] + [w]
+    if isinstance(item.solid, (Trapezoid, Polyhedron)):
+        normals += list(item.solid.half_spaces()[:, :3] @ item.placement.matrix.T)
     return normals
 
 
@@ -74,6 +99,7 @@ def _hole(item: PlacedSolid) -> PlacedSolid | None:
 
 def are_apart(a: PlacedSolid, b: PlacedSolid) -> bool:
     """Whether two solids are proved not to overlap: a plane between them, or one in a hole."""
+    a, b = _envelope(a), _envelope(b)
     (lo_a, hi_a), (lo_b, hi_b) = a.box(), b.box()
     touch = _TOUCH * (1.0 + float(max(np.abs(hi_a - lo_a).max(), np.abs(hi_b - lo_b).max())))
     if np.any(lo_a >= hi_b - touch) or np.any(lo_b >= hi_a - touch):
@@ -100,8 +126,9 @@ def are_apart(a: PlacedSolid, b: PlacedSolid) -> bool:
 
 def is_inside(inner: PlacedSolid, outer: PlacedSolid) -> bool:
     """Whether `inner` is proved to lie in `outer`; faces may touch."""
+    inner, outer = _envelope(inner), _bare(outer)
     solid, centre = outer.solid, outer.placement.position
-    if not isinstance(solid, (Box, Sphere, Cylinder, RegularPrism)):
+    if not isinstance(solid, (Box, Sphere, Cylinder, RegularPrism, Trapezoid, Polyhedron)):
         return False
     touch = _TOUCH * (1.0 + float(np.abs(np.subtract(*solid.bounds())).max()))
     if isinstance(solid, Cylinder) and solid.is_cut:
@@ -115,6 +142,10 @@ def is_inside(inner: PlacedSolid, outer: PlacedSolid) -> bool:
         limits = [0.5 * solid.dx, 0.5 * solid.dy, 0.5 * solid.dz]
         sides = list(zip(outer.placement.matrix.T, limits, strict=True))
         sides += [(-n, limit) for n, limit in sides]
+    elif isinstance(solid, (Trapezoid, Polyhedron)):
+        faces = solid.half_spaces()
+        normals = faces[:, :3] @ outer.placement.matrix.T
+        sides = list(zip(normals, faces[:, 3].tolist(), strict=True))
     else:
         w, half = _axis(outer, solid.axis), 0.5 * solid.length
         sides = [(w, half), (-w, half)]
@@ -127,6 +158,7 @@ def is_inside(inner: PlacedSolid, outer: PlacedSolid) -> bool:
 
 def _reach(item: PlacedSolid, point: FloatArray, axis: FloatArray | None) -> float:
     """Upper bound of the distance of a solid from a point, or from the axis through it [cm]."""
+    item = _envelope(item)
     solid = item.solid
     offset = item.placement.position - point
     if axis is not None:

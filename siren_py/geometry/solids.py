@@ -1,4 +1,4 @@
-"""Solids: box, sphere, cylinder, prism, and the protocol that makes any class a solid.
+"""The common solids: box, sphere, cylinder and regular prism.
 
 All solids are centred at the origin of their own frame; sizes are full widths [cm]. A point on
 a face belongs to the solid at the lower face and not at the upper one.
@@ -8,182 +8,55 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol, runtime_checkable
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from siren_py._typing import ArrayLike, BoolArray, FloatArray, IntArray, RNGLike
+from siren_py._typing import FloatArray, RNGLike
 from siren_py.errors import GeometryError
 from siren_py.geometry import kernels
+from siren_py.geometry.base import (
+    AXES,
+    TWO_PI,
+    Intervals,
+    KernelForm,
+    KernelSolid,
+    Solid,
+    along_axis,
+    check_axis,
+    check_sector,
+    from_axis,
+    inner,
+    is_full_turn,
+    kernel_row,
+    lines,
+    points3,
+    positive,
+    sector_bounds,
+    sector_parameters,
+)
 from siren_py.rng import as_generator
 
-# Local axes (u, v, w) of the kernels for the axis a user names: w is that axis, and (u, v, w)
-# is right-handed.
-AXES: dict[str, tuple[int, int, int]] = {"x": (1, 2, 0), "y": (2, 0, 1), "z": (0, 1, 2)}
+if TYPE_CHECKING:
+    from trimesh import Trimesh
 
-
-class Intervals(NamedTuple):
-    """Where lines are inside a solid, jagged over lines.
-
-    Attributes
-    ----------
-    offsets
-        (n + 1,) int64: line i owns the entries offsets[i] to offsets[i + 1].
-    t_in, t_out
-        Entry and exit parameters of the line, t_in < t_out, ascending and disjoint per line.
-    """
-
-    offsets: IntArray
-    t_in: FloatArray
-    t_out: FloatArray
-
-
-@runtime_checkable
-class Solid(Protocol):
-    """What a class needs to be used as a solid everywhere; no registration."""
-
-    def intervals(self, origins: FloatArray, directions: FloatArray) -> Intervals:
-        """Return where the whole lines origins + t directions, (n, 3) each, are inside."""
-        ...
-
-    def contains(self, points: FloatArray) -> BoolArray:
-        """Return whether points (n, 3) are inside, (n,) bool."""
-        ...
-
-    def volume(self) -> float:
-        """Return the volume [cm3]."""
-        ...
-
-    def bounds(self) -> tuple[FloatArray, FloatArray]:
-        """Return the corners (lo, hi), (3,) each, of a box that encloses the solid [cm]."""
-        ...
-
-    def sample(self, n: int, rng: RNGLike = None) -> FloatArray:
-        """Return n points (n, 3), uniform inside the solid."""
-        ...
-
-
-class KernelForm(NamedTuple):
-    """How the kernels know a solid: kind, parameters, and the local axes that are u, v, w."""
-
-    kind: int
-    parameters: tuple[float, ...]
-    axes: tuple[int, int, int] = (0, 1, 2)
-
-
-def positive(value: float, what: str) -> float:
-    """Return a positive finite float, or raise a `GeometryError` that names it."""
-    try:
-        number = float(value)
-    except (TypeError, ValueError) as error:
-        raise GeometryError(f"{what} must be a number [cm]; it is {value!r}.") from error
-    if not (math.isfinite(number) and number > 0.0):
-        raise GeometryError(f"{what} must be positive and finite [cm]; it is {value!r}.")
-    return number
-
-
-def inner(value: float, outer: float, what: str) -> float:
-    """Return an inner radius, 0 <= value < outer, or raise a `GeometryError`."""
-    number = float(value)
-    if not 0.0 <= number < outer:
-        raise GeometryError(f"{what} must be in [0, {outer!r}) [cm]; it is {value!r}.")
-    return number
-
-
-def lines(origins: ArrayLike, directions: ArrayLike) -> tuple[FloatArray, FloatArray]:
-    """Return the origins and directions of lines as C-ordered arrays (n, 3).
-
-    Raises
-    ------
-    GeometryError
-        If the shapes differ from (n, 3) or a number is not finite.
-    """
-    starts = np.ascontiguousarray(np.atleast_2d(np.asarray(origins, dtype=np.float64)))
-    ways = np.ascontiguousarray(np.atleast_2d(np.asarray(directions, dtype=np.float64)))
-    if starts.ndim != 2 or starts.shape[1:] != (3,) or starts.shape != ways.shape:
-        raise GeometryError(
-            "origins and directions must both have shape (n, 3); "
-            f"they have {np.shape(origins)} and {np.shape(directions)}."
-        )
-    if not (np.all(np.isfinite(starts)) and np.all(np.isfinite(ways))):
-        raise GeometryError("origins and directions must be finite; some are NaN or infinite.")
-    return starts, ways
-
-
-def points3(points: ArrayLike) -> FloatArray:
-    """Return points as a C-ordered array (n, 3) of finite numbers.
-
-    Raises
-    ------
-    GeometryError
-        If the shape differs from (n, 3) or a number is not finite.
-    """
-    array = np.ascontiguousarray(np.atleast_2d(np.asarray(points, dtype=np.float64)))
-    if array.ndim != 2 or array.shape[1:] != (3,):
-        raise GeometryError(f"points must have shape (n, 3); they have {np.shape(points)}.")
-    if not np.all(np.isfinite(array)):
-        raise GeometryError("points must be finite; some are NaN or infinite.")
-    return array
-
-
-def kernel_row(form: KernelForm, position: FloatArray, matrix: FloatArray) -> FloatArray:
-    """Return the row of floats (20,) of a placed solid; see `kernels`."""
-    row = np.zeros(kernels.REAL_COLUMNS)
-    row[: len(form.parameters)] = form.parameters
-    row[kernels.POSITION : kernels.MATRIX] = position
-    # local = R^T (x - t), then its components in the order u, v, w
-    row[kernels.MATRIX :] = matrix.T[list(form.axes)].ravel()
-    return row
-
-
-class KernelSolid:
-    """Base of the solids that have a kernel: lines and points go through it."""
-
-    def kernel_form(self) -> KernelForm:
-        """Return kind and parameters for the kernels."""
-        raise NotImplementedError  # each subclass has its own
-
-    def intervals(self, origins: ArrayLike, directions: ArrayLike) -> Intervals:
-        """Return where the whole lines origins + t directions are inside.
-
-        Parameters
-        ----------
-        origins, directions
-            (n, 3) [cm] and (n, 3); directions need not be unit vectors here, t is in units of
-            their length.
-
-        Returns
-        -------
-        Intervals
-            Sorted and disjoint per line.
-
-        Raises
-        ------
-        GeometryError
-            If a shape is wrong, a number is not finite, or a direction is zero.
-        """
-        starts, ways = lines(origins, directions)
-        if np.any(np.all(ways == 0.0, axis=1)):
-            raise GeometryError("A direction is zero; a line needs one.")
-        form = self.kernel_form()
-        table = kernel_row(form, np.zeros(3), np.eye(3))[None, :]
-        pieces = np.empty((len(starts), 2 * kernels.MAX_INTERVALS))
-        counts = np.empty(len(starts))
-        kernels.lines_through_solid(form.kind, table, starts, ways, pieces, counts)
-        number = counts.astype(np.int64)
-        offsets = np.concatenate([np.zeros(1, np.int64), np.cumsum(number)])
-        used = np.arange(kernels.MAX_INTERVALS)[None, :] < number[:, None]
-        return Intervals(offsets, pieces[:, 0::2][used], pieces[:, 1::2][used])
-
-    def contains(self, points: ArrayLike) -> BoolArray:
-        """Return whether points (n, 3) [cm] are inside, (n,) bool."""
-        places = points3(points)
-        form = self.kernel_form()
-        table = kernel_row(form, np.zeros(3), np.eye(3))[None, :]
-        inside = np.empty(len(places))
-        kernels.points_in_solid(form.kind, table, places, inside)
-        within: BoolArray = inside != 0.0
-        return within
+__all__ = [
+    "AXES",
+    "Box",
+    "Cylinder",
+    "Intervals",
+    "KernelForm",
+    "KernelSolid",
+    "RegularPrism",
+    "Solid",
+    "Sphere",
+    "check_axis",
+    "inner",
+    "kernel_row",
+    "lines",
+    "points3",
+    "positive",
+]
 
 
 @dataclass(frozen=True)
@@ -224,6 +97,12 @@ class Box(KernelSolid):
         points: FloatArray = (generator.random((n, 3)) - 0.5) * widths
         return points
 
+    def mesh(self, sections: int = 64) -> Trimesh:
+        """Return its surface as triangles; round parts get `sections` sides per turn."""
+        from siren_py.geometry import meshing
+
+        return meshing.box(*self.bounds())
+
 
 @dataclass(frozen=True)
 class Sphere(KernelSolid):
@@ -245,7 +124,7 @@ class Sphere(KernelSolid):
 
     def kernel_form(self) -> KernelForm:
         """Return kind and parameters for the kernels."""
-        return KernelForm(kernels.SPHERE, (self.radius, self.inner_radius))
+        return KernelForm(kernels.SPHERE, (self.radius, self.inner_radius), pieces=2)
 
     def volume(self) -> float:
         """Return the volume [cm3]."""
@@ -264,6 +143,14 @@ class Sphere(KernelSolid):
         sine = np.sqrt((1.0 - cosine) * (1.0 + cosine))
         phi = 2.0 * math.pi * u[:, 2]
         return np.stack([sine * np.cos(phi), sine * np.sin(phi), cosine], axis=1) * radius[:, None]
+
+    def mesh(self, sections: int = 64) -> Trimesh:
+        """Return its surface as triangles; round parts get `sections` sides per turn."""
+        from siren_py.geometry import meshing
+
+        return meshing.revolution(
+            meshing.ball_profile(self.radius, self.inner_radius, sections), 0.0, TWO_PI, sections
+        )
 
 
 @dataclass(frozen=True)
@@ -288,7 +175,7 @@ class Cylinder(KernelSolid):
     inner_radius: float = 0.0
     axis: str = "z"
     start_phi: float = 0.0
-    delta_phi: float = 2.0 * math.pi
+    delta_phi: float = TWO_PI
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "radius", positive(self.radius, "Cylinder: radius"))
@@ -296,28 +183,18 @@ class Cylinder(KernelSolid):
         hole = inner(self.inner_radius, self.radius, "Cylinder: inner_radius")
         object.__setattr__(self, "inner_radius", hole)
         check_axis(self.axis, "Cylinder")
-        if not math.isfinite(self.start_phi):
-            raise GeometryError(f"Cylinder: start_phi must be finite; it is {self.start_phi!r}.")
-        if not 0.0 < self.delta_phi <= 2.0 * math.pi * (1.0 + 1e-12):
-            raise GeometryError(
-                f"Cylinder: delta_phi must be in (0, 2 pi] [rad]; it is {self.delta_phi!r}."
-            )
+        check_sector(self.start_phi, self.delta_phi, "Cylinder")
 
     @property
     def is_cut(self) -> bool:
         """Whether a sector is missing."""
-        return self.delta_phi < 2.0 * math.pi * (1.0 - 1e-12)
+        return not is_full_turn(self.delta_phi)
 
     def kernel_form(self) -> KernelForm:
         """Return kind and parameters for the kernels."""
-        wedge = 0.0 if not self.is_cut else (1.0 if self.delta_phi <= math.pi else 2.0)
-        stop = self.start_phi + self.delta_phi
-        # Inward normals of the two cutting half planes.
-        start_normal = (-math.sin(self.start_phi), math.cos(self.start_phi))
-        stop_normal = (math.sin(stop), -math.cos(stop))
-        sizes = (self.radius, self.inner_radius, 0.5 * self.length, wedge)
-        parameters = (*sizes, *start_normal, *stop_normal)
-        return KernelForm(kernels.CYLINDER, parameters, AXES[self.axis])
+        sizes = (self.radius, self.inner_radius, 0.5 * self.length)
+        parameters = (*sizes, *sector_parameters(self.start_phi, self.delta_phi))
+        return KernelForm(kernels.CYLINDER, parameters, AXES[self.axis], pieces=3)
 
     def volume(self) -> float:
         """Return the volume [cm3]."""
@@ -326,18 +203,8 @@ class Cylinder(KernelSolid):
 
     def bounds(self) -> tuple[FloatArray, FloatArray]:
         """Return the corners (lo, hi) [cm]."""
-        stop = self.start_phi + (self.delta_phi if self.is_cut else 2.0 * math.pi)
-        first = math.ceil(self.start_phi / (0.5 * math.pi))
-        quarters = np.arange(first, math.floor(stop / (0.5 * math.pi)) + 1) * 0.5 * math.pi
-        angles = np.concatenate([[self.start_phi, stop], quarters])
-        radii = np.array([[self.radius], [self.inner_radius]])
-        u, v = radii * np.cos(angles), radii * np.sin(angles)
-        half = 0.5 * self.length
-        lo, hi = np.empty(3), np.empty(3)
-        axes = list(AXES[self.axis])
-        lo[axes] = u.min(), v.min(), -half
-        hi[axes] = u.max(), v.max(), half
-        return lo, hi
+        lo, hi = sector_bounds(self.start_phi, self.delta_phi, self.inner_radius, self.radius)
+        return along_axis(self.axis, lo, hi, -0.5 * self.length, 0.5 * self.length)
 
     def sample(self, n: int, rng: RNGLike = None) -> FloatArray:
         """Return n points (n, 3), uniform inside [cm]."""
@@ -345,11 +212,25 @@ class Cylinder(KernelSolid):
         u = generator.random((n, 3))
         radius = np.sqrt(self.inner_radius**2 + u[:, 0] * (self.radius**2 - self.inner_radius**2))
         phi = self.start_phi + self.delta_phi * u[:, 1]
-        points = np.empty((n, 3))
-        points[:, list(AXES[self.axis])] = np.stack(
-            [radius * np.cos(phi), radius * np.sin(phi), (u[:, 2] - 0.5) * self.length], axis=1
+        return from_axis(
+            self.axis, radius * np.cos(phi), radius * np.sin(phi), (u[:, 2] - 0.5) * self.length
         )
-        return points
+
+    def mesh(self, sections: int = 64) -> Trimesh:
+        """Return its surface as triangles; round parts get `sections` sides per turn."""
+        from siren_py.geometry import meshing
+
+        return meshing.revolution(
+            meshing.ring_profile(
+                [-0.5 * self.length, 0.5 * self.length],
+                [self.radius] * 2,
+                [self.inner_radius] * 2,
+            ),
+            self.start_phi,
+            self.delta_phi,
+            sections,
+            self.axis,
+        )
 
 
 @dataclass(frozen=True)
@@ -410,11 +291,8 @@ class RegularPrism(KernelSolid):
     def bounds(self) -> tuple[FloatArray, FloatArray]:
         """Return the corners (lo, hi) [cm]."""
         corners = self.corners()
-        axes = list(AXES[self.axis])
-        lo, hi = np.empty(3), np.empty(3)
-        lo[axes] = *corners.min(axis=0), -0.5 * self.length
-        hi[axes] = *corners.max(axis=0), 0.5 * self.length
-        return lo, hi
+        half = 0.5 * self.length
+        return along_axis(self.axis, corners.min(axis=0), corners.max(axis=0), -half, half)
 
     def sample(self, n: int, rng: RNGLike = None) -> FloatArray:
         """Return n points (n, 3), uniform inside [cm]."""
@@ -426,12 +304,14 @@ class RegularPrism(KernelSolid):
         root = np.sqrt(u[:, 1])[:, None]
         along = u[:, 2][:, None]
         flat = root * ((1.0 - along) * corners[side] + along * corners[(side + 1) % self.sides])
-        points = np.empty((n, 3))
-        points[:, list(AXES[self.axis])] = np.column_stack([flat, (u[:, 3] - 0.5) * self.length])
-        return points
+        return from_axis(self.axis, flat[:, 0], flat[:, 1], (u[:, 3] - 0.5) * self.length)
 
+    def mesh(self, sections: int = 64) -> Trimesh:
+        """Return its surface as triangles; round parts get `sections` sides per turn."""
+        from siren_py.geometry import meshing
 
-def check_axis(axis: str, what: str) -> None:
-    """Raise a `GeometryError` unless `axis` is "x", "y" or "z"."""
-    if axis not in AXES:
-        raise GeometryError(f'{what}: axis must be "x", "y" or "z"; it is {axis!r}.')
+        return meshing.extrusion(
+            [self.corners()],
+            [(-0.5 * self.length, 0.0, 0.0, 1.0), (0.5 * self.length, 0.0, 0.0, 1.0)],
+            self.axis,
+        )

@@ -26,14 +26,9 @@ from siren_py.geometry.arrays import (
     max_segments,
 )
 from siren_py.geometry.borrowing import borrow_external, borrow_geometry, borrow_scratch
-from siren_py.geometry.kernels import (
-    BOX,
-    EXTERNAL,
-    box_interval,
-    solid_intervals,
-    to_kernel_frame,
-)
+from siren_py.geometry.kernels import BOX, SLIVER, box_interval, to_kernel_frame
 from siren_py.geometry.locating import NO_EXTERNAL_INSIDE, locate_point, locate_points
+from siren_py.geometry.rows import row_intervals
 
 __all__ = [
     "NO_EXTERNAL",
@@ -56,16 +51,13 @@ __all__ = [
     "max_intervals",
     "max_segments",
     "region_intervals",
+    "row_intervals",
     "trace_line",
     "trace_lines",
 ]
 
 # Returned by the kernels in place of a number of segments when a buffer is too small.
 OVERFLOW = -1
-
-# Faces closer than this along a line [cm] are one face: it is a tenth of an atom, and above the
-# rounding of coordinates up to kilometres. What is shorter belongs to the next segment.
-SLIVER = 1e-9
 
 # Stands for the inverse of a direction of zero: large, but harmless when multiplied by zero.
 _HUGE = 1e200
@@ -127,35 +119,24 @@ def _collect(
         node += 1
         if row < 0:
             continue
-        kind = integer[row, 0]
-        if kind == EXTERNAL:
-            e = integer[row, 4]
-            first = external.offsets[e, line]
-            count = external.offsets[e, line + 1] - first
-        else:
+        count = 1
+        if integer[row, 0] == BOX:
+            # Here and not in `row_intervals`: most volumes are boxes, and a call costs as much.
             u = ox - real[row, 8]
             v = oy - real[row, 9]
             w = oz - real[row, 10]
-            if integer[row, 1] == 0:
-                du, dv, dw = dx, dy, dz
-            else:
+            du, dv, dw = dx, dy, dz
+            if integer[row, 1] != 0:
                 u, v, w = to_kernel_frame(real, row, u, v, w)
                 du, dv, dw = to_kernel_frame(real, row, dx, dy, dz)
-            if kind == BOX:
-                a, b = box_interval(real[row, 0], real[row, 1], real[row, 2], u, v, w, du, dv, dw)
-                pieces[0] = a
-                pieces[1] = b
-                count = 1
-            else:
-                count = solid_intervals(kind, real, row, u, v, w, du, dv, dw, pieces)
-            first = 0
-        for i in range(first, first + count):
-            if kind == EXTERNAL:
-                a = external.t_in[i]
-                b = external.t_out[i]
-            else:
-                a = pieces[2 * i]
-                b = pieces[2 * i + 1]
+            pieces[0], pieces[1] = box_interval(
+                real[row, 0], real[row, 1], real[row, 2], u, v, w, du, dv, dw
+            )
+        else:
+            count = row_intervals(geometry, external, row, line, ox, oy, oz, dx, dy, dz, pieces)
+        for i in range(count):
+            a = pieces[2 * i]
+            b = pieces[2 * i + 1]
             a = max(a, t_min)
             b = min(b, t_max)
             if a < b:

@@ -6,7 +6,7 @@ a chunk is then a function of (seed, chunk number, size) alone.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -24,6 +24,7 @@ from siren_py.injection.rays import ParallelRays, SourceRays
 from siren_py.injection.reactions import Reactions
 from siren_py.injection.signal import ModelLike, Signal
 from siren_py.nuclei import nuclide as nuclide_of
+from siren_py.processes.base import FinalState
 from siren_py.rng import stream
 from siren_py.tree import EventTable, vertex_of
 
@@ -31,6 +32,9 @@ if TYPE_CHECKING:
     from siren_py.detector import DetectorModel
 
 PROPOSALS = ("aimed", "forward")
+_MANY = 1000
+"""Events per reaction after which a particle counts as one that is never made."""
+
 BEAMS = ("parallel", "source")
 
 
@@ -150,17 +154,38 @@ class Injector:
         """Names of the invariants that the processes report, from one event of each reaction.
 
         All chunks must have the same columns, whichever is drawn first and even if one is empty.
+
+        Raises
+        ------
+        ConfigError
+            If the particle whose decay counts never comes out of the interaction.
         """
         names: set[str] = set()
-        rng = stream(0, "invariants")
+        made: set[int] = set()
+        for repeat in (1, _MANY):
+            for state in self._probe(repeat):
+                names |= set(state.invariants)
+                made |= set(np.unique(state.pdg).tolist())
+            # Many events are only needed where the particle is rare.
+            if self.signal.prompt or made & set(self.signal.choices):
+                return frozenset(names)
+        raise ConfigError(
+            f"The decay {' or '.join(self.signal.channels)!r} is that of particle "
+            f"{', '.join(map(str, self.signal.choices))}, but the interactions make only "
+            f"{', '.join(map(str, sorted(made - {0})))}. Ask for a decay of one of these; what "
+            "comes out of it is followed to its own decay."
+        )
+
+    def _probe(self, repeat: int) -> Iterator[FinalState]:
+        """Draw `repeat` final states of each reaction at the highest energy of each flux."""
+        rng = stream(0, "probe")
         for flux, reactions in zip(self.fluxes, self.reactions, strict=True):
             energy = float(np.max(np.asarray(flux.sample(1000, rng=0), dtype=np.float64)))
             if hasattr(flux, "edges"):
                 energy = float(np.nextafter(energy_range(flux)[1], 0.0))
-            opened = np.flatnonzero(reactions.threshold < energy)
+            opened = np.repeat(np.flatnonzero(reactions.threshold < energy), repeat)
             for _, _, state in reactions.sample(opened, np.full(opened.size, energy), rng):
-                names |= set(state.invariants)
-        return frozenset(names)
+                yield state
 
     def _mean_cross_sections(self) -> FloatArray:
         """Cross section of each nuclide, averaged over the fluxes [cm2], shape (T,)."""

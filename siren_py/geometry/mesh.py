@@ -1,0 +1,233 @@
+"""Solids bounded by triangles: tessellations, CAD parts, files in STL, OBJ, GLB or PLY."""
+
+from __future__ import annotations
+
+import math
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from siren_py._typing import BoolArray, FloatArray, IntArray, PathLike, RNGLike
+from siren_py.errors import GeometryError
+from siren_py.geometry import kernels, meshing
+from siren_py.geometry.base import KernelForm, KernelSolid, Solid, positive, rejection
+from siren_py.geometry.mesh_files import read_mesh
+from siren_py.rng import as_generator
+
+if TYPE_CHECKING:
+    from trimesh import Trimesh
+
+_LEAF_SIZE = 4
+_PAD = 1e-9
+_LARGEST = 5_000_000
+
+
+class Mesh(KernelSolid):
+    """A solid bounded by a closed surface of triangles.
+
+    Parameters
+    ----------
+    source
+        A `trimesh.Trimesh`, or the path of an STL, OBJ, GLB or PLY file.
+    scale
+        Length of its unit [cm]: 0.1 for a file in mm. (The unit of a GLB file is the metre.)
+    name
+        For error texts; the name of the file if empty.
+
+    Attributes
+    ----------
+    vertices, faces
+        (n, 3) [cm] and (m, 3), outward.
+    volume_error
+        Volume of the mesh over that of the solid it stands for, minus 1; None if unknown.
+
+    Raises
+    ------
+    FormatError
+        If the file cannot be read.
+    GeometryError
+        If the surface is not closed or has no volume.
+    """
+
+    def __init__(self, source: Trimesh | PathLike, scale: float = 1.0, name: str = "") -> None:
+        factor = positive(scale, "Mesh: scale")
+        if isinstance(source, (str, Path)) or hasattr(source, "__fspath__"):
+            self.name = name or Path(source).name
+            surface = read_mesh(Path(source))
+        else:
+            self.name = name or "mesh"
+            surface = source
+        vertices, faces = _arrays(surface, self.name)
+        self.vertices: FloatArray = vertices * factor
+        self.faces: IntArray = _closed(vertices, faces, self.name)
+        self.volume_error: float | None = None
+        signed = _signed_volume(self.vertices, self.faces)
+        if signed < 0.0:
+            self.faces = np.ascontiguousarray(self.faces[:, ::-1])
+        size = float(np.ptp(self.vertices, axis=0).max())
+        if not abs(signed) > 1e-12 * size**3:
+            raise GeometryError(
+                f"Mesh {self.name!r}: its surface encloses no volume ({signed:.3g} cm3); its faces "
+                "may be oriented at random. trimesh.repair.fix_normals orients them."
+            )
+        self._volume = abs(signed)
+
+    @classmethod
+    def of(cls, solid: Solid, sections: int = 64) -> Mesh:
+        """Return the tessellation of a solid, with `volume_error` against its own volume."""
+        from siren_py.geometry.booleans import mesh_of  # booleans use meshes of their parts
+
+        mesh = cls(mesh_of(solid, sections), name=type(solid).__name__)
+        mesh.volume_error = mesh.volume() / solid.volume() - 1.0
+        return mesh
+
+    def __repr__(self) -> str:
+        return f"Mesh({self.name!r}, {len(self.faces)} triangles, {self._volume:.6g} cm3)"
+
+    @cached_property
+    def _form(self) -> KernelForm:
+        corners = self.vertices[self.faces]
+        nodes, order = _tree(corners)
+        count = len(self.faces)
+        return KernelForm(
+            kernels.MESH,
+            pieces=count // 2 + 1,
+            count=len(nodes),
+            data=np.concatenate([nodes.ravel(), corners[order].ravel()]),
+            buffer=2 * count + 2,
+        )
+
+    def kernel_form(self) -> KernelForm:
+        """Return kind and parameters for the kernels."""
+        return self._form
+
+    def volume(self) -> float:
+        """Return the volume of the mesh [cm3]."""
+        return self._volume
+
+    def bounds(self) -> tuple[FloatArray, FloatArray]:
+        """Return the corners (lo, hi) [cm]."""
+        corners = self.vertices[np.unique(self.faces)]
+        return corners.min(axis=0), corners.max(axis=0)
+
+    def sample(self, n: int, rng: RNGLike = None) -> FloatArray:
+        """Return n points (n, 3), uniform inside [cm]."""
+        lo, hi = self.bounds()
+
+        def draw(m: int, source: np.random.Generator) -> tuple[FloatArray, BoolArray]:
+            points = lo + source.random((m, 3)) * (hi - lo)
+            return points, self.contains(points)
+
+        return rejection(n, as_generator(rng), draw, f"Mesh {self.name!r}")
+
+    def mesh(self, sections: int = 64) -> Trimesh:
+        """Return its surface; `sections` is not used."""
+        return meshing.to_trimesh(self.vertices, self.faces)
+
+
+def _arrays(surface: Any, name: str) -> tuple[FloatArray, IntArray]:
+    """Return vertices, each once, and triangles of a trimesh object."""
+    try:
+        vertices = np.array(surface.vertices, dtype=np.float64)
+        faces = np.array(surface.faces, dtype=np.int64)
+    except (AttributeError, TypeError, ValueError) as error:
+        raise GeometryError(
+            f"Mesh {name!r}: the source must be a trimesh.Trimesh or the path of a file; it is "
+            f"{type(surface).__name__}."
+        ) from error
+    if len(faces) < 4 or faces.shape[1:] != (3,):
+        raise GeometryError(
+            f"Mesh {name!r}: it has {len(faces)} triangles; a solid has four or more."
+        )
+    if len(faces) > _LARGEST:
+        raise GeometryError(
+            f"Mesh {name!r}: it has {len(faces)} triangles, more than {_LARGEST}. Simplify it "
+            "(trimesh: mesh.simplify_quadric_decimation) or cut it in parts."
+        )
+    if not np.all(np.isfinite(vertices)):
+        raise GeometryError(f"Mesh {name!r}: some vertices are NaN or infinite.")
+    unique, index = np.unique(vertices, axis=0, return_inverse=True)
+    faces = index.ravel()[faces].astype(np.int64)
+    x, y, z = faces.T
+    return unique, faces[(x != y) & (y != z) & (z != x)]
+
+
+def _closed(vertices: FloatArray, faces: IntArray, name: str) -> IntArray:
+    """Return triangles whose edges are shared by opposite neighbours, or say what is open."""
+    if len(faces) < 4:
+        raise GeometryError(f"Mesh {name!r}: all its triangles are degenerate.")
+    if _unmatched(faces, len(vertices)) == 0:
+        return faces
+    surface = meshing.to_trimesh(vertices, faces)
+    if surface.is_watertight:
+        # Closed, but neighbours disagree on which side is out.
+        from trimesh import repair
+
+        repair.fix_normals(surface, multibody=True)
+        oriented = np.array(surface.faces, dtype=np.int64)
+        if _unmatched(oriented, len(vertices)) == 0:
+            return oriented
+    edges = np.sort(faces[:, [[0, 1], [1, 2], [2, 0]]].reshape(-1, 2), axis=1)
+    different, counts = np.unique(edges, axis=0, return_counts=True)
+    open_edges = different[counts % 2 == 1]
+    where = ""
+    if len(open_edges):
+        where = f", e.g. at {vertices[open_edges[0]].mean(axis=0).round(6).tolist()} (file units)"
+    raise GeometryError(
+        f"Mesh {name!r}: its surface is not closed: {len(open_edges)} of {len(different)} edges "
+        f"have no neighbour{where}. Export a solid, not a surface; trimesh.repair.fill_holes(mesh) "
+        "closes small holes, mesh.convex_hull gives a closed envelope."
+    )
+
+
+def _unmatched(faces: IntArray, vertices: int) -> int:
+    """Return how many directed edges have no partner in the opposite direction."""
+    a, b = faces.ravel(), faces[:, [1, 2, 0]].ravel()
+    forward, backward = np.sort(a * vertices + b), np.sort(b * vertices + a)
+    return int((forward != backward).sum())
+
+
+def _signed_volume(vertices: FloatArray, faces: IntArray) -> float:
+    corners = vertices - 0.5 * (vertices.min(axis=0) + vertices.max(axis=0))
+    a, b, c = (corners[faces[:, i]] for i in range(3))
+    return float(np.einsum("ij,ij->", a, np.cross(b, c)) / 6.0)
+
+
+def _tree(corners: FloatArray) -> tuple[FloatArray, IntArray]:
+    """Return a tree of bounding boxes over triangles (m, 3, 3), depth first, and their order.
+
+    Each level cuts every node in two halves of equal number across its longest side, so the tree
+    is complete: where to go on when a box is missed follows from the level alone.
+    """
+    m = len(corners)
+    lo, hi = corners.min(axis=1), corners.max(axis=1)
+    middle = 0.5 * (lo + hi)
+    levels = max(0, math.ceil(math.log2(m / _LEAF_SIZE)))
+    order = np.arange(m)
+    for level in range(levels):
+        first = np.arange(2**level + 1) * m // 2**level
+        node = np.repeat(np.arange(2**level), np.diff(first))
+        low = np.minimum.reduceat(middle[order], first[:-1])
+        high = np.maximum.reduceat(middle[order], first[:-1])
+        longest = np.argmax(high - low, axis=1)
+        order = order[np.lexsort((middle[order, longest[node]], node))]
+    pad = _PAD * float(np.abs(corners).max())
+    size = 2 ** (levels + 1) - 1
+    nodes = np.empty((size, 9))
+    for level in range(levels + 1):
+        first = np.arange(2**level + 1) * m // 2**level
+        # Position of node k of a level in depth-first order: one for each ancestor, and the
+        # whole left subtree wherever the path turns right.
+        below = levels - level
+        k = np.arange(2**level)
+        at = np.full(2**level, level)
+        for bit in range(level):
+            at += ((k >> bit) & 1) * (2 ** (below + bit + 1) - 1)
+        nodes[at, 0:3] = np.minimum.reduceat(lo[order], first[:-1]) - pad
+        nodes[at, 3:6] = np.maximum.reduceat(hi[order], first[:-1]) + pad
+        nodes[at, 6] = at + 2 ** (below + 1) - 1
+        nodes[at, 7] = first[:-1] if below == 0 else -1.0
+        nodes[at, 8] = np.diff(first) if below == 0 else 0.0
+    return nodes, order

@@ -1,0 +1,509 @@
+"""Cross-sections of detectors with matplotlib (extra `plot`).
+
+A cross-section is made of parallel lines that are traced through the detector, so that edges
+are exact along the lines; what is finer than a pixel is averaged, not skipped.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from siren_py._numba import kernel
+from siren_py._optional import import_optional
+from siren_py._typing import FloatArray, IntArray
+from siren_py.appearance import GAS, core_box, families, material_colours, sample_vertices
+from siren_py.errors import ConfigError, unknown_name
+from siren_py.geometry.solids import Box
+
+if TYPE_CHECKING:
+    from siren_py.appearance import Vertices
+    from siren_py.detector import DetectorModel
+    from siren_py.geometry.arrays import PlacedSolid
+    from siren_py.sample import Sample
+
+_WHY = "Cross-sections"
+_BY = ("material", "density")
+# Across the page and up the page for the axis that is cut.
+_ACROSS = {"x": ("z", "y"), "y": ("z", "x"), "z": ("x", "y")}
+_ROWS_PER_PIXEL = 6
+_EDGE = 0.62  # brightness of the lines between volumes
+_MOST_POINTS = 20_000
+_MOST_LABELS = 24
+
+
+def slice_values(
+    detector: DetectorModel,
+    axis: str,
+    at: float,
+    window: tuple[float, float, float, float],
+    shape: tuple[int, int],
+    values: FloatArray,
+) -> tuple[FloatArray, IntArray]:
+    """Average values of the materials over the pixels of a cross-section.
+
+    Parameters
+    ----------
+    axis, at
+        The plane: axis = at [cm].
+    window
+        Left, right, bottom, top [cm]; see `_ACROSS` for which axes these are.
+    shape
+        Pixels (rows, columns).
+    values
+        (materials + 1, channels): what each material, and vacuum (last), counts.
+
+    Returns
+    -------
+    image : (rows, columns, channels)
+        The first row is the bottom.
+    volume : (rows, columns) int64
+        Volume at the middle of each pixel, -1 for vacuum.
+    """
+    rows, columns = shape
+    left, right, bottom, top = window
+    across, up = ("xyz".index(name) for name in _ACROSS[axis])
+    lines = rows * _ROWS_PER_PIXEL
+    # Each row in a pixel at a place of its own, so that fine layers make no moire pattern.
+    rng = np.random.default_rng(1)
+    steps = np.arange(lines) + rng.random(lines)
+    steps[_ROWS_PER_PIXEL // 2 :: _ROWS_PER_PIXEL] = (
+        np.arange(rows) * _ROWS_PER_PIXEL + 0.5 * _ROWS_PER_PIXEL
+    )
+    origins = np.empty((lines, 3))
+    origins[:, "xyz".index(axis)] = at
+    origins[:, up] = bottom + steps * (top - bottom) / lines
+    origins[:, across] = left
+    ways = np.tile(np.eye(3)[across], (lines, 1))
+    segments = detector.trace(origins, ways, 0.0, right - left)
+    image = np.tile(values[-1], (rows, columns, 1))
+    volume = np.full((rows, columns), -1, np.int64)
+    _paint(
+        segments.offsets, segments.t_in, segments.t_out, segments.material, segments.volume,
+        values, columns / (right - left), _ROWS_PER_PIXEL, image, volume,
+    )  # fmt: skip
+    return image, volume
+
+
+@kernel
+def _paint(
+    offsets: IntArray,
+    t_in: FloatArray,
+    t_out: FloatArray,
+    material: IntArray,
+    volume: IntArray,
+    values: FloatArray,
+    pixels_per_cm: float,
+    lines_per_row: int,
+    image: FloatArray,
+    volumes: IntArray,
+) -> None:
+    columns, channels = image.shape[1], image.shape[2]
+    for line in range(len(offsets) - 1):
+        row = line // lines_per_row
+        middle = line % lines_per_row == lines_per_row // 2
+        for k in range(offsets[line], offsets[line + 1]):
+            low, high = t_in[k] * pixels_per_cm, t_out[k] * pixels_per_cm
+            first, last = max(int(low), 0), min(int(np.ceil(high)), columns)
+            for column in range(first, last):
+                part = min(high, column + 1.0) - max(low, float(column))
+                if part <= 0.0:
+                    continue
+                for c in range(channels):
+                    more = values[material[k], c] - values[-1, c]
+                    image[row, column, c] += part / lines_per_row * more
+                if middle and low <= column + 0.5 < high:
+                    volumes[row, column] = volume[k]
+
+
+def draw_slice(
+    detector: DetectorModel,
+    axis: str,
+    at: float,
+    *,
+    window: tuple[float, float, float, float] | None = None,
+    by: str = "material",
+    regions: bool | Sequence[str] = True,
+    vertices: Vertices | None = None,
+    ax: Any = None,
+    pixels: int = 1200,
+) -> Any:
+    """Draw one cross-section.
+
+    Parameters
+    ----------
+    detector
+        The detector.
+    axis, at
+        The plane: "x", "y" or "z", and where [cm].
+    window
+        Left, right, bottom, top [cm]; by default the detector without its surroundings.
+    by
+        Colours by "material" or by "density".
+    regions
+        Outline regions: all, none, or these.
+    vertices
+        Vertices of events to project onto it, see `siren_py.appearance.sample_vertices`.
+    ax
+        matplotlib axes to draw in; by default those of a new figure.
+    pixels
+        Along the longer side.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+
+    Raises
+    ------
+    MissingDependencyError
+        If matplotlib is not installed.
+    ConfigError, UnknownNameError
+        If the plane, the window, `by` or a region cannot be used.
+    """
+    patheffects = import_optional("matplotlib.patheffects", "plot", _WHY)
+    if axis not in _ACROSS:
+        raise unknown_name("axis", axis, _ACROSS)
+    if by not in _BY:
+        raise unknown_name("way to colour", by, _BY)
+    if not np.isfinite(at):
+        raise ConfigError(f"The plane must be at a finite place [cm]; it is at {axis} = {at!r}.")
+    u, v = ("xyz".index(name) for name in _ACROSS[axis])
+    if window is None:
+        lo, hi = core_box(detector)
+        window = (lo[u], hi[u], lo[v], hi[v])
+    left, right, bottom, top = window
+    if not (np.all(np.isfinite(window)) and left < right and bottom < top):
+        raise ConfigError(f"The window must be left < right, bottom < top [cm]; it is {window}.")
+    if ax is None:
+        figure = import_optional("matplotlib.figure", "plot", _WHY).Figure(layout="constrained")
+        ax = figure.add_subplot()
+    scale, unit = _unit(max(right - left, top - bottom))
+    ratio = (top - bottom) / (right - left)
+    shape = (max(int(pixels * min(1.0, ratio)), 2), max(int(pixels * min(1.0, 1 / ratio)), 2))
+    image, volume = slice_values(detector, axis, at, window, shape, _material_values(detector, by))
+    extent = [edge * scale for edge in window]
+    shade = _edges(volume)
+    if by == "material":
+        picture = np.clip(image * shade[..., None], 0.0, 1.0)
+        ax.imshow(picture, origin="lower", extent=extent, interpolation="antialiased")
+    else:
+        _show_density(detector, ax, image[..., 0], extent, shade)
+    halo = [patheffects.withStroke(linewidth=2.6, foreground="white")]
+    if regions is not False:
+        names = list(detector.regions) if regions is True else list(regions)
+        leaves = {leaf.name: leaf for name in names for leaf in detector.region(name).solids}
+        _outline(ax, leaves, axis, at, window, scale, halo)
+    if vertices is not None:
+        _scatter(ax, vertices, u, v, scale)
+    ax.set_xlim(extent[:2])
+    ax.set_ylim(extent[2:])
+    ax.set_aspect("equal")
+    ax.set_xlabel(f"{_ACROSS[axis][0]} [{unit}]")
+    ax.set_ylabel(f"{_ACROSS[axis][1]} [{unit}]")
+    ax.set_title(f"{axis} = {_place(at * scale)} {unit}", fontsize="medium")
+    return ax
+
+
+def _material_values(detector: DetectorModel, by: str) -> FloatArray:
+    if by == "density":
+        return np.array([*[[m.density] for m in detector.materials], [0.0]])
+    colours = material_colours(detector)
+    hexes = [colours[m.name] for m in detector.materials] + ["#FFFFFF"]
+    return np.array([[int(h[i : i + 2], 16) / 255.0 for i in (1, 3, 5)] for h in hexes])
+
+
+def _edges(volume: IntArray) -> FloatArray:
+    """Brightness of each pixel: less where the next pixel belongs to another volume."""
+    differs = np.zeros(volume.shape, np.bool_)
+    differs[:, 1:] |= volume[:, 1:] != volume[:, :-1]
+    differs[1:, :] |= volume[1:, :] != volume[:-1, :]
+    return np.where(differs, _EDGE, 1.0)
+
+
+def _density_limits(detector: DetectorModel) -> tuple[float, float]:
+    found = [m.density for m in detector.materials if m.density > 0.0]
+    return (min(found) / 1.05, max(found) * 1.05) if found else (1e-3, 1.0)
+
+
+def _show_density(
+    detector: DetectorModel, ax: Any, density: FloatArray, extent: list[float], shade: FloatArray
+) -> None:
+    colors = import_optional("matplotlib.colors", "plot", _WHY)
+    colormaps = import_optional("matplotlib", "plot", _WHY).colormaps
+    norm = colors.LogNorm(*_density_limits(detector))
+    colours = colormaps["YlGnBu"](norm(np.maximum(density, norm.vmin)))[..., :3]
+    colours[density <= 0.0] = 1.0
+    ax.imshow(
+        colours * shade[..., None], origin="lower", extent=extent, interpolation="antialiased"
+    )
+
+
+def _outline(
+    ax: Any,
+    leaves: dict[str, PlacedSolid],
+    axis: str,
+    at: float,
+    window: tuple[float, float, float, float],
+    scale: float,
+    halo: list[Any],
+) -> None:
+    """Draw the borders of regions in the plane, with their names where there is room."""
+    taken: list[tuple[float, float]] = []
+    for name, leaf in leaves.items():
+        curve = _section(leaf, axis, at, window)
+        if curve is None:
+            continue
+        grid_u, grid_v, inside = curve
+        if isinstance(leaf.solid, Box) and leaf.placement.is_axis_aligned:
+            (u0, u1), (v0, v1) = grid_u[[0, -1]] * scale, grid_v[[0, -1]] * scale
+            ax.plot(
+                [u0, u1, u1, u0, u0], [v0, v0, v1, v1, v0], color="black", lw=1.1, ls=(0, (4, 2)),
+                path_effects=halo,
+            )  # fmt: skip
+        else:
+            lines = ax.contour(
+                grid_u * scale, grid_v * scale, inside.astype(float), [0.5], colors="black",
+                linewidths=1.1, linestyles=[(0, (4, 2))],
+            )  # fmt: skip
+            lines.set_path_effects(halo)
+            (u0, u1), (v0, v1) = grid_u[[0, -1]] * scale, grid_v[[0, -1]] * scale
+        if len(taken) < _MOST_LABELS:
+            _label(ax, name, (u0, u1, v0, v1), window, scale, taken)
+
+
+def _label(
+    ax: Any,
+    name: str,
+    box: tuple[float, float, float, float],
+    window: tuple[float, float, float, float],
+    scale: float,
+    taken: list[tuple[float, float]],
+) -> None:
+    """Write a name at the first place of the border or the inside where no other is near."""
+    u0, u1, v0, v1 = box
+    left, right, bottom, top = (edge * scale for edge in window)
+    room_u, room_v = 0.11 * (right - left), 0.045 * (top - bottom)
+    first, last = max(u0, left), min(u1, right)
+    low, high = max(v0, bottom), min(v1, top)
+    middle, height = 0.5 * (first + last), high - low
+    # On the border, like the labels of contour lines; then inside.
+    places = [(middle, high), (middle, low), (last, low + 0.5 * height), (first, low + 0.5 * height)]
+    places += [(middle, low + f * height) for f in (0.85, 0.15, 0.7, 0.3, 0.5)]
+    for u, v in places:
+        if all(abs(u - a) > room_u or abs(v - b) > room_v for a, b in taken):
+            taken.append((u, v))
+            room = {"boxstyle": "round,pad=0.12", "fc": "white", "ec": "none", "alpha": 0.75}
+            ax.text(u, v, name, ha="center", va="center", fontsize=6.5, bbox=room, zorder=5)
+            return
+
+
+def _section(
+    leaf: PlacedSolid, axis: str, at: float, window: tuple[float, float, float, float]
+) -> tuple[FloatArray, FloatArray, Any] | None:
+    """Return a grid (u, v) over a solid in the plane and whether it is inside, or None."""
+    w = "xyz".index(axis)
+    u, v = ("xyz".index(name) for name in _ACROSS[axis])
+    lo, hi = leaf.box()
+    left, right, bottom, top = window
+    apart = hi[u] < left or lo[u] > right or hi[v] < bottom or lo[v] > top
+    if not lo[w] <= at < hi[w] or apart:
+        return None
+    grid_u, grid_v = np.linspace(lo[u], hi[u], 401), np.linspace(lo[v], hi[v], 401)
+    if not isinstance(leaf.solid, Box):
+        pad_u, pad_v = 0.005 * (hi[u] - lo[u]), 0.005 * (hi[v] - lo[v])
+        grid_u = np.linspace(lo[u] - pad_u, hi[u] + pad_u, 401)
+        grid_v = np.linspace(lo[v] - pad_v, hi[v] + pad_v, 401)
+    points = np.full((len(grid_v), len(grid_u), 3), at)
+    points[..., u], points[..., v] = grid_u[None, :], grid_v[:, None]
+    local = leaf.placement.to_local(points.reshape(-1, 3))
+    inside = np.asarray(leaf.solid.contains(local)).reshape(points.shape[:2])
+    return (grid_u, grid_v, inside) if inside.any() else None
+
+
+def _scatter(ax: Any, vertices: Vertices, u: int, v: int, scale: float) -> None:
+    colors = import_optional("matplotlib.colors", "plot", _WHY)
+    norm = colors.LogNorm(*weight_limits(vertices.weights))
+    order = np.argsort(vertices.weights)
+    for points, marker, size in ((vertices.production, "x", 7.0), (vertices.decay, "o", 5.0)):
+        ax.scatter(
+            points[order, u] * scale, points[order, v] * scale, c=vertices.weights[order],
+            norm=norm, cmap="plasma_r", marker=marker, s=size, linewidths=0.5, zorder=4,
+        )  # fmt: skip
+
+
+def weight_limits(weights: FloatArray) -> tuple[float, float]:
+    """Return the range of weights to colour by: that of 98 % of the events with weight."""
+    smallest, largest = np.quantile(weights[weights > 0.0], [0.02, 1.0])
+    return (float(min(smallest, 0.5 * largest)), float(largest))
+
+
+def draw_detector(
+    detector: DetectorModel,
+    *,
+    at: Sequence[float] | None = None,
+    window: tuple[Sequence[float], Sequence[float]] | None = None,
+    by: str = "material",
+    axes: Sequence[str] = ("x", "z", "y"),
+    regions: bool | Sequence[str] = True,
+    sample: Sample | None = None,
+    title: str | None = None,
+    pixels: int = 1200,
+) -> Any:
+    """Draw cross-sections side by side, with a legend of the materials or densities in them.
+
+    Parameters
+    ----------
+    at
+        Point (x, y, z) [cm] that the planes go through; by default in the middle of the largest
+        region, a little off it, since often a plate stands exactly there.
+    window
+        Corners (lo, hi), each (x, y, z) [cm], of what is shown; by default the detector without
+        its surroundings.
+    axes
+        Which planes: normal to these axes.
+    sample
+        Events whose vertices are projected onto the planes, coloured by weight.
+    title
+        By default the name of the detector.
+    by, regions, pixels
+        As in `draw_slice`.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    figures = import_optional("matplotlib.figure", "plot", _WHY)
+    lo, hi = core_box(detector) if window is None else (np.asarray(w, float) for w in window)
+    if lo.shape != (3,) or hi.shape != (3,) or not np.all(lo < hi):
+        raise ConfigError(f"The window must be two corners lo < hi of a box [cm]; it is {window}.")
+    point = _inner_point(detector, lo, hi) if at is None else np.asarray(at, float)
+    if point.shape != (3,) or not np.all(np.isfinite(point)):
+        raise ConfigError(f"at must be a point (x, y, z) [cm]; it is {at!r}.")
+    for axis in axes:
+        if axis not in _ACROSS:
+            raise unknown_name("axis", axis, _ACROSS)
+    size = hi - lo
+    spans = [[size["xyz".index(name)] for name in _ACROSS[axis]] for axis in axes]
+    vertices = None if sample is None else sample_vertices(sample, _MOST_POINTS)
+    figure, cells, legend = _panels(figures.Figure, spans)
+    drawn = []
+    for axis, ax in zip(axes, cells, strict=True):
+        u, v = ("xyz".index(name) for name in _ACROSS[axis])
+        draw_slice(
+            detector, axis, float(point["xyz".index(axis)]), by=by, regions=regions, ax=ax,
+            window=(lo[u], hi[u], lo[v], hi[v]), vertices=vertices, pixels=pixels,
+        )  # fmt: skip
+        drawn.append((axis, (lo[u], hi[u], lo[v], hi[v])))
+    if by == "material":
+        _material_legend(detector, legend, drawn, point)
+    else:
+        _bar(figure, legend, _density_limits(detector), "YlGnBu", "density [g/cm$^3$]", 0.9)
+    if vertices is not None:
+        limits = weight_limits(vertices.weights)
+        words = "weight [events per POT]\n$\\times$ production   $\\bullet$ decay"
+        _bar(figure, legend, limits, "plasma_r", words, 0.14 if by == "material" else 0.5)
+    figure.suptitle(detector.name if title is None else title, fontsize="large")
+    return figure
+
+
+def _panels(figure_class: Any, spans: list[list[float]]) -> tuple[Any, list[Any], Any]:
+    """Lay out panels of one scale: the first two side by side, the third below the first.
+
+    `spans` are the widths and heights of the panels. Placed by hand, in inches: automatic
+    layouts do not keep one scale for all panels.
+    """
+    left, gap, foot, head, key, width = 0.75, 0.85, 0.6, 0.75, 3.6, 11.0
+    beside = spans[1] if len(spans) > 1 else None
+    total = spans[0][0] + (beside[0] if beside else 0.0)
+    used = left + gap + 0.25 if beside else left + gap + key
+    scale = min((width - used) / total, 9.0 / max(height for _width, height in spans))
+    upper = max(height for _width, height in spans[:2]) * scale
+    below = spans[2][1] * scale if len(spans) > 2 else (key if beside else 0.0)
+    height = head + upper + foot + (below + foot + 0.2 if below else 0.0)
+    width = max(total * scale + used, 6.5)
+    figure = figure_class(figsize=(width, height), dpi=200)
+
+    def axes_at(x: float, y: float, w: float, h: float) -> Any:
+        return figure.add_axes((x / width, y / height, w / width, h / height))
+
+    base = height - head - upper
+    cells = [axes_at(left, base, spans[0][0] * scale, spans[0][1] * scale)]
+    right = left + spans[0][0] * scale + gap
+    if beside:
+        cells.append(axes_at(right, base, beside[0] * scale, beside[1] * scale))
+    if len(spans) > 2:
+        cells.append(axes_at(left, foot, spans[2][0] * scale, below))
+        right = max(right, left + spans[2][0] * scale + 0.4)
+    if not beside:
+        legend = axes_at(right - 0.5, base, key, upper)
+    elif len(spans) > 2:
+        legend = axes_at(right - 0.3, foot, width - right + 0.2, below)
+    else:
+        legend = axes_at(left, 0.1, width - left - 0.25, below)
+    legend.axis("off")
+    return figure, cells, legend
+
+
+def _material_legend(
+    detector: DetectorModel, ax: Any, drawn: list[tuple[str, Any]], point: FloatArray
+) -> None:
+    """List the materials that the planes cut, densest last."""
+    patches = import_optional("matplotlib.patches", "plot", _WHY)
+    n = len(detector.materials)
+    seen = np.zeros(n)
+    for axis, window in drawn:
+        share, _volume = slice_values(
+            detector, axis, float(point["xyz".index(axis)]), window, (150, 150), np.eye(n + 1)
+        )
+        seen += share[..., :-1].sum(axis=(0, 1))
+    index = {name: i for i, name in enumerate(detector.material_names)}
+    entries = []
+    for family in families(detector):
+        here = [name for name in family.materials if seen[index[name]] > 1.0]
+        if here:
+            density = [detector.materials[index[name]].density for name in here]
+            low, high = min(density), max(density)
+            range_ = f"{low:.3g}" if high < 1.05 * low else f"{low:.2g} to {high:.2g}"
+            label = f"{here[0] if len(here) == 1 else family.label}, {range_}"
+            thin = low < GAS
+            entries.append(
+                patches.Patch(facecolor=family.colour, edgecolor="0.35" if not thin else "0.6",
+                              linewidth=0.5, label=label)
+            )  # fmt: skip
+    ax.legend(
+        handles=entries, loc="upper left", ncols=2 if len(entries) > 12 else 1, fontsize=7,
+        frameon=False, borderaxespad=0.0, title="materials, g/cm$^3$", title_fontsize=8,
+        alignment="left", columnspacing=1.0, handlelength=1.4,
+    )  # fmt: skip
+
+
+def _bar(
+    figure: Any, ax: Any, limits: tuple[float, float], cmap: str, label: str, height: float
+) -> None:
+    colors = import_optional("matplotlib.colors", "plot", _WHY)
+    cm = import_optional("matplotlib.cm", "plot", _WHY)
+    inset = ax.inset_axes((0.06, height, 0.88, 0.05))
+    figure.colorbar(
+        cm.ScalarMappable(colors.LogNorm(*limits), cmap), cax=inset, orientation="horizontal",
+        label=label,
+    )  # fmt: skip
+
+
+def _inner_point(detector: DetectorModel, lo: FloatArray, hi: FloatArray) -> FloatArray:
+    """Return a point inside the largest region, 10 % of its half width off its middle."""
+    if not detector.regions:
+        return 0.5 * (lo + hi) + 0.02 * (hi - lo)
+    leaves = [leaf for region in detector.regions.values() for leaf in region.solids]
+    low, high = max(leaves, key=lambda leaf: leaf.solid.volume()).box()
+    return 0.5 * (low + high) + 0.05 * (high - low)
+
+
+def _unit(span: float) -> tuple[float, str]:
+    """Return the factor from cm and the unit in which a span [cm] reads well."""
+    return (0.01, "m") if span > 300.0 else (1.0, "cm")
+
+
+def _place(value: float) -> str:
+    return f"{value:.3g}" if abs(value) > 1e-9 else "0"
