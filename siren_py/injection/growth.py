@@ -28,8 +28,8 @@ from siren_py.geometry.tracing import (
     trace_line,
 )
 from siren_py.injection.builder import Block, TreeBuilder
-from siren_py.injection.importance import rotations_to
 from siren_py.injection.matter import Matter
+from siren_py.injection.rays import rotations_to
 from siren_py.injection.reactions import Reactions
 from siren_py.injection.signal import Choice, ModelLike, draw_choice
 from siren_py.processes.base import FinalState

@@ -14,11 +14,13 @@ from siren_py._typing import FloatArray, IntArray
 from siren_py.injection.line_source import LENGTHS
 from siren_py.injection.matter import Matter
 from siren_py.injection.placement import AimedPlacement
+from siren_py.injection.rays import rotations_to
 from siren_py.rng import stream
 
 _LINES = 2048
 _SMALLEST_ANGLE, _LARGEST_ANGLE = 3e-3, 1.0
-_FLOOR = 1e-4
+_EVERYWHERE = 0.2
+_FLOOR = 1e-3
 _WORTHWHILE = 0.01
 """Share of the rate from which on a volume inside the region gets lines of its own."""
 
@@ -76,28 +78,15 @@ class Importance:
 
 
 def _spread(axis: FloatArray, n: int, rng: np.random.Generator) -> FloatArray:
-    """Draw n directions around `axis`, uniform in the logarithm of their angle, (n, 3)."""
+    """Draw n directions, (n, 3): most around `axis`, uniform in the logarithm of their angle.
+
+    The rest goes in all directions alike: matter beside and behind the region must be seen, too.
+    """
     angle = _SMALLEST_ANGLE * (_LARGEST_ANGLE / _SMALLEST_ANGLE) ** rng.random(n)
+    everywhere = np.arccos(1.0 - 2.0 * rng.random(n))
+    angle = np.where(rng.random(n) < _EVERYWHERE, everywhere, angle)
     phi = 2.0 * np.pi * rng.random(n)
     local = np.stack(
         [np.sin(angle) * np.cos(phi), np.sin(angle) * np.sin(phi), np.cos(angle)], axis=1
     )
     return np.asarray(local @ rotations_to(axis[None, :])[0].T)
-
-
-def rotations_to(axes: FloatArray) -> FloatArray:
-    """Return the rotation matrices that turn +z into unit vectors, (n, 3) -> (n, 3, 3)."""
-    x, y, z = axes[:, 0], axes[:, 1], axes[:, 2]
-    # Rodrigues' formula about the axis z x n = (-y, x, 0); for n = -z any axis across will do.
-    back = z < -1.0 + 1e-15
-    k = 1.0 / np.where(back, 1.0, 1.0 + z)
-    matrix = np.stack(
-        [
-            np.stack([1.0 - k * x * x, -k * x * y, x], axis=-1),
-            np.stack([-k * x * y, 1.0 - k * y * y, y], axis=-1),
-            np.stack([-x, -y, z], axis=-1),
-        ],
-        axis=-2,
-    )
-    matrix[back] = np.diag([1.0, -1.0, -1.0])
-    return matrix

@@ -17,9 +17,14 @@ from siren_py.flux import Flux, FluxLike
 from siren_py.injection.assembly import Assembler, Batch
 from siren_py.injection.energy import EnergyCells, EnergyReactionProposal, energy_range
 from siren_py.injection.growth import Growth
-from siren_py.injection.importance import Importance, rotations_to
+from siren_py.injection.importance import Importance
 from siren_py.injection.matter import Matter
-from siren_py.injection.placement import AimedPlacement, ForwardPlacement, Placer
+from siren_py.injection.placement import (
+    AimedPlacement,
+    ForwardPlacement,
+    Placer,
+    SourcePlacement,
+)
 from siren_py.injection.rays import ParallelRays, SourceRays
 from siren_py.injection.reactions import Reactions
 from siren_py.injection.signal import ModelLike, Signal
@@ -62,8 +67,7 @@ class Injector:
     proposal
         ``"aimed"`` or ``"forward"``; see `siren_py.injection.placement`.
     beam_kind
-        ``"parallel"`` or ``"source"``; see `siren_py.injection.rays`. From a source, events are
-        always placed forward.
+        ``"parallel"`` or ``"source"``; see `siren_py.injection.rays`.
 
     Raises
     ------
@@ -89,15 +93,16 @@ class Injector:
         self.matter = Matter.of(detector)
         beam = np.asarray(detector.beam.direction, dtype=np.float64)
         self._beam = beam
-        self._rotation = rotations_to(beam[None, :])[0]
         self._target_codes = np.array(
             [nuclide_of(n).pdg for n in self.matter.nuclides], dtype=np.int64
         )
         self.reactions = [self._reactions_of(flux) for flux in self.fluxes]
         self.parts = tuple(dict.fromkeys(p for r in self.reactions for p in r.parts))
-        aimed = AimedPlacement(detector, region, self.matter)
+        aimed = AimedPlacement(detector, region, self.matter, beam)
         self._placer: Placer = aimed
-        if beam_kind == "source":
+        if beam_kind == "source" and proposal == "aimed":
+            self._placer = SourcePlacement(detector, region, self.matter)
+        elif beam_kind == "source":
             rays = SourceRays(detector, region)
             self._placer = ForwardPlacement(detector, region, self.matter, rays)
         elif proposal == "forward":
@@ -365,35 +370,28 @@ class Injector:
     ) -> Batch:
         reactions = self.reactions[f]
         n = attempt.size
-        rays = self._placer.rays(n, rngs["line"])
-        neutrino = np.broadcast_to(self._beam, (n, 3)) if rays is None else rays.directions
-        rotation = self._rotation if rays is None else rotations_to(rays.directions)
-        momenta = _rotate(state.momenta, rotation)
-        polarization = _rotate(state.polarization, rotation)
         rows = np.arange(n)
+        local = np.zeros((n, 3))
+        local[:, 2] = 1.0
         if self.signal.prompt:
             slot = np.full(n, -1, dtype=np.int64)
             found = np.ones(n, dtype=np.bool_)
-            direction = np.ascontiguousarray(neutrino)
             length = np.zeros(n)
-            polar = np.zeros((n, 3))
         else:
             is_signal = np.isin(state.pdg, self.signal.pdgs)
             found = np.asarray(is_signal.any(axis=1), dtype=np.bool_)
             slot = is_signal.argmax(axis=1)
-            p = momenta[rows, slot]
+            p = state.momenta[rows, slot]
             length = self.signal.decay_length(state.pdg[rows, slot], p)
             norm = np.sqrt(np.einsum("ij,ij->i", p[:, 1:], p[:, 1:]))
             moving = norm > 0.0
-            direction = np.where(
-                moving[:, None], p[:, 1:] / np.where(moving, norm, 1.0)[:, None], neutrino
-            )
-            polar = polarization[rows, slot]
+            local[moving] = p[moving, 1:] / norm[moving, None]
         nuclide = reactions.nuclide[reaction]
-        placement = self._placer.place(
-            rays, direction, length, nuclide, rngs["line"], rngs["vertex"]
-        )
+        placement = self._placer.place(local, length, nuclide, rngs["line"], rngs["vertex"])
         placed = placement.placed
+        momenta = _rotate(state.momenta, placement.rotation)
+        polarization = _rotate(state.polarization, placement.rotation)
+        polar = np.zeros((n, 3)) if self.signal.prompt else polarization[rows, slot]
         factors = factors | {
             "factor_line": placement.factor_line,
             "factor_matter": placement.factor_matter,
@@ -420,7 +418,7 @@ class Injector:
             slot=slot[keep],
             polarization=polar[keep],
             length=length[keep],
-            neutrino=neutrino[keep],
+            neutrino=placement.neutrino[keep],
             vertex=placed.vertex[keep],
             decay=placed.decay[keep],
             where={

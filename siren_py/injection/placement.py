@@ -22,6 +22,7 @@ from siren_py.geometry.arrays import (
     make_scratch,
 )
 from siren_py.injection.aimed import (
+    REACH,
     Placed,
     Tracing,
     line_sums,
@@ -32,7 +33,8 @@ from siren_py.injection.aimed import (
 from siren_py.injection.forward import place_decays, place_vertices
 from siren_py.injection.line_source import LENGTHS, LineSource, nearest_length
 from siren_py.injection.matter import Matter
-from siren_py.injection.rays import ParallelRays, Rays, SourceRays
+from siren_py.injection.rays import LineOfEmission, ParallelRays, SourceRays, rotations_to
+from siren_py.injection.source import close_triangles, draw_flights, frames, perpendicular
 
 if TYPE_CHECKING:
     from siren_py.detector import DetectorModel
@@ -43,6 +45,10 @@ class Placement(NamedTuple):
 
     placed: Placed
     """Vertices, decay points and where they are."""
+    neutrino: FloatArray
+    """Unit directions of the neutrinos, (n, 3)."""
+    rotation: FloatArray
+    """From the frame in which the neutrino flies along +z: (3, 3), or one per event (n, 3, 3)."""
     factor_line: FloatArray
     """1 / density of lines [cm2], (n,)."""
     factor_matter: FloatArray
@@ -52,22 +58,18 @@ class Placement(NamedTuple):
 class Placer(Protocol):
     """What the injector needs of a way to place events."""
 
-    def rays(self, n: int, rng: np.random.Generator) -> Rays | None:
-        """Draw the lines of sight of n neutrinos; None if all fly along the beam."""
-        ...
-
     def place(
         self,
-        rays: Rays | None,
-        directions: FloatArray,
+        local: FloatArray,
         lengths: FloatArray,
         nuclide: IntArray,
         rng_line: np.random.Generator,
         rng_vertex: np.random.Generator,
     ) -> Placement:
-        """Place n events on their rays, particles that fly along `directions` (n, 3).
+        """Place n events.
 
-        `lengths` (n,) are the decay lengths [cm], `nuclide` (n,) the targets.
+        `local` (n, 3) are the particles' unit directions in the frame in which the neutrino flies
+        along +z, `lengths` (n,) their decay lengths [cm], `nuclide` (n,) the targets.
         """
         ...
 
@@ -120,10 +122,16 @@ class AimedPlacement:
         Name of the region.
     matter
         Number densities of the detector.
+    beam
+        Unit direction of the beam, (3,).
     """
 
-    def __init__(self, detector: DetectorModel, region: str, matter: Matter) -> None:
+    def __init__(
+        self, detector: DetectorModel, region: str, matter: Matter, beam: FloatArray
+    ) -> None:
         self._detector = detector
+        self._beam = beam
+        self._rotation = rotations_to(beam[None, :])[0]
         self._region = detector.region(region)
         self._arrays = detector.arrays()
         self._region_arrays = detector.region_arrays(region)
@@ -136,23 +144,17 @@ class AimedPlacement:
         external_region = self._region.external_intervals(origins, directions)
         return tracing_of(self._arrays, external, self._region_arrays, external_region)
 
-    def rays(self, n: int, rng: np.random.Generator) -> Rays | None:
-        """All neutrinos fly along the beam; see `Placer.rays`."""
-        del n, rng
-        return None
-
     def place(
         self,
-        rays: Rays | None,
-        directions: FloatArray,
+        local: FloatArray,
         lengths: FloatArray,
         nuclide: IntArray,
         rng_line: np.random.Generator,
         rng_vertex: np.random.Generator,
     ) -> Placement:
         """Draw lines, vertices and decay points; see `Placer.place`."""
-        del rays
         n = lengths.size
+        directions = local @ self._rotation.T
         row = nearest_length(lengths)
         origins = self.source.sample(row, rng_line)
         placed = empty_placed(n)
@@ -172,7 +174,8 @@ class AimedPlacement:
         # A point on the very face of a solid may have no chord: measure zero.
         seen = density > 0.0
         factor_line = np.where(seen, 1.0 / np.where(seen, density, 1.0), 0.0)
-        return Placement(placed, factor_line, placed.matter)
+        beams = np.broadcast_to(self._beam, (n, 3))
+        return Placement(placed, beams, self._rotation, factor_line, placed.matter)
 
     def line_density(
         self, vertex: FloatArray, directions: FloatArray, lengths: FloatArray, nuclide: IntArray
@@ -251,22 +254,19 @@ class ForwardPlacement:
         self._matter = matter
         self._rays = rays
 
-    def rays(self, n: int, rng: np.random.Generator) -> Rays | None:
-        """Draw lines of sight; see `Placer.rays`."""
-        return self._rays.draw(n, rng)
-
     def place(
         self,
-        rays: Rays | None,
-        directions: FloatArray,
+        local: FloatArray,
         lengths: FloatArray,
         nuclide: IntArray,
         rng_line: np.random.Generator,
         rng_vertex: np.random.Generator,
     ) -> Placement:
-        """Draw vertices and decay points; see `Placer.place`."""
+        """Draw lines of sight, vertices and decay points; see `Placer.place`."""
         n = lengths.size
-        ray = self._rays.draw(n, rng_line) if rays is None else rays
+        ray = self._rays.draw(n, rng_line)
+        rotation = rotations_to(ray.directions)
+        directions = np.einsum("nij,nj->ni", rotation, local)
         uniform = rng_vertex.random((n, 4))
         external = self._detector.external_intervals(ray.origins, ray.directions)
         external_region = self._region.external_intervals(ray.origins, ray.directions)
@@ -296,4 +296,94 @@ class ForwardPlacement:
         check_complete(done, n)
         hit = placed.matter > 0.0
         placed.decay_volume[hit] = self._detector.locate_index(placed.decay[hit])[0]
-        return Placement(placed, ray.factor, placed.matter)
+        return Placement(placed, ray.directions, rotation, ray.factor, placed.matter)
+
+
+class SourcePlacement:
+    """Decay points first, for a beam with a source; see `siren_py.injection.source`.
+
+    Parameters
+    ----------
+    detector, region, matter
+        As for `AimedPlacement`.
+
+    Raises
+    ------
+    GeometryError
+        If the detector's beam has no source.
+    """
+
+    def __init__(self, detector: DetectorModel, region: str, matter: Matter) -> None:
+        self._detector = detector
+        self._region = detector.region(region)
+        self._arrays = detector.arrays()
+        self._matter = matter
+        self._source = LineOfEmission.of(detector)
+
+    def place(
+        self,
+        local: FloatArray,
+        lengths: FloatArray,
+        nuclide: IntArray,
+        rng_line: np.random.Generator,
+        rng_vertex: np.random.Generator,
+    ) -> Placement:
+        """Draw decay points, flights and vertices; see `Placer.place`."""
+        n = lengths.size
+        source = self._source.draw(n, rng_line)
+        points, _ = self._region.sample_solids(n, rng_line)
+        inside = self._region.inside(points).sum(axis=1)
+        factor_line = self._region.solid_volume_sum / np.maximum(inside, 1)
+        factor_line *= np.einsum("ij,ij->i", source, source)
+        way = points - source
+        rho = np.linalg.norm(way, axis=1)
+        axis = way / rho[:, None]
+        cosine = local[:, 2]
+        sine = np.hypot(local[:, 0], local[:, 1])
+        across = perpendicular(axis, 2.0 * np.pi * rng_line.random(n))
+        uniform = rng_vertex.random((n, 3))
+        flight, ratio = np.zeros(n), np.ones(n)
+        moving = lengths > 0.0
+        if moving.all():
+            backwards = -(cosine[:, None] * axis - sine[:, None] * across)
+            external = self._detector.external_intervals(points, backwards)
+            done = draw_flights(
+                self._arrays,
+                external,
+                make_scratch(self._arrays, external),
+                self._matter.density,
+                points,
+                backwards,
+                lengths,
+                np.minimum(rho / np.maximum(sine, 1e-300), REACH * lengths),
+                nuclide,
+                uniform[:, :2],
+                flight,
+                ratio,
+            )
+            check_complete(done, n)
+            ratio /= lengths
+        vertex, stretch = np.zeros((n, 3)), np.zeros(n)
+        close_triangles(
+            source, points, across, cosine, sine, flight, uniform[:, 2], vertex, stretch
+        )
+        volume, material = self._detector.locate_index(vertex)
+        density = self._matter.density[nuclide, material]
+        matter = np.where((material >= 0) & (stretch > 0.0) & (inside > 0), density * ratio, 0.0)
+        neutrino = vertex - source
+        neutrino /= np.maximum(np.linalg.norm(neutrino, axis=1, keepdims=True), 1e-300)
+        # The frame that has the neutrino along +z and the particle where it was drawn.
+        particle = np.where((flight > 0.0)[:, None], points - vertex, neutrino)
+        here = frames(neutrino, particle)
+        there = frames(np.broadcast_to([0.0, 0.0, 1.0], (n, 3)), local)
+        placed = Placed(
+            vertex,
+            points,
+            matter,
+            volume,
+            material,
+            self._detector.locate_index(points)[0],
+            self._region.leaf_of(points),
+        )
+        rotation = here @ np.swapaxes(there, -1, -2)
+        return Placement(placed, neutrino, rotation, factor_line * stretch, matter)

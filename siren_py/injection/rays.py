@@ -47,18 +47,12 @@ class Windows:
         Unit direction of the beam, (3,).
     sources
         Points of emission between which all others lie, (m, 3) [cm]; none for a parallel beam.
-
-    Raises
-    ------
-    GeometryError
-        If matter lies beside or behind a point of emission.
     """
 
     def __init__(
         self, detector: DetectorModel, region: str, beam: FloatArray, sources: FloatArray
     ) -> None:
         self._beam, self._sources = beam, sources
-        self._name = detector.name
         across = np.eye(3)[np.argmin(np.abs(beam))]
         first = np.cross(beam, across)
         first /= np.linalg.norm(first)
@@ -77,12 +71,6 @@ class Windows:
         bounds = []
         for source in self._sources:
             ahead = (corners - source) @ self._beam
-            if not (ahead > 1.0).all():
-                raise GeometryError(
-                    f"Matter of {self._name!r} reaches {float(-ahead.min()):.6g} cm behind a point "
-                    "of emission of its beam: neutrinos cannot be followed there. End the soil "
-                    "before the source, shorten the source (set_beam), or use the parallel beam."
-                )
             stretch = (self.depth - source @ self._beam) / ahead
             bounds.append((source + stretch[:, None] * (corners - source)) @ self.axes.T)
         shadow = np.concatenate(bounds)
@@ -140,6 +128,50 @@ class ParallelRays:
         return Rays(points, directions, np.full(n, -np.inf), area)
 
 
+class LineOfEmission:
+    """The straight source of a beam.
+
+    Parameters
+    ----------
+    ends
+        Its ends, (2, 3) [cm].
+    """
+
+    def __init__(self, ends: FloatArray) -> None:
+        self.ends = ends
+
+    @classmethod
+    def of(cls, detector: DetectorModel) -> LineOfEmission:
+        """Return the source of a detector's beam.
+
+        Raises
+        ------
+        GeometryError
+            If the beam has none, or matter lies beside or behind it.
+        """
+        ends = detector.beam.source()
+        if ends is None:
+            raise GeometryError(
+                f"The beam of {detector.name!r} has no source: give its distance with "
+                "detector.set_beam(direction, distance=...), or use the parallel beam."
+            )
+        direction = np.asarray(detector.beam.direction)
+        low, high = detector.bounds()
+        # The nearest that a corner of the box around all matter lies ahead of a point of emission.
+        ahead = min(float((np.where(direction > 0.0, low, high) - end) @ direction) for end in ends)
+        if not ahead > 1.0:
+            raise GeometryError(
+                f"Matter of {detector.name!r} reaches {-ahead:.6g} cm behind a point of emission of "
+                "its beam: neutrinos cannot be followed there. End the soil before the source, "
+                "shorten the source (set_beam), or use the parallel beam."
+            )
+        return cls(np.stack(ends))
+
+    def draw(self, n: int, rng: np.random.Generator) -> FloatArray:
+        """Draw points, even along the source, (n, 3) [cm]."""
+        return np.asarray(self.ends[0] + rng.random((n, 1)) * (self.ends[1] - self.ends[0]))
+
+
 class SourceRays:
     """Lines of sight from points on a line source.
 
@@ -155,20 +187,13 @@ class SourceRays:
     """
 
     def __init__(self, detector: DetectorModel, region: str) -> None:
-        beam = detector.beam
-        ends = beam.source()
-        if ends is None:
-            raise GeometryError(
-                f"The beam of {detector.name!r} has no source: give its distance with "
-                "detector.set_beam(direction, distance=...), or use the parallel beam."
-            )
-        self._direction = np.asarray(beam.direction, dtype=np.float64)
-        self._first, self._extent = ends[0], ends[1] - ends[0]
-        self._windows = Windows(detector, region, self._direction, np.stack(ends))
+        self._direction = np.asarray(detector.beam.direction, dtype=np.float64)
+        self._source = LineOfEmission.of(detector)
+        self._windows = Windows(detector, region, self._direction, self._source.ends)
 
     def draw(self, n: int, rng: np.random.Generator) -> Rays:
         """Draw n lines of sight, points of emission uniform along the source."""
-        emission = self._first + rng.random((n, 1)) * self._extent
+        emission = self._source.draw(n, rng)
         points, area = self._windows.draw(n, rng)
         way = points - emission
         distance = np.linalg.norm(way, axis=1)
@@ -179,3 +204,21 @@ class SourceRays:
         reference = np.einsum("ij,ij->i", emission, emission)
         factor = area * reference * slope / distance**2
         return Rays(emission, directions, np.zeros(n), factor)
+
+
+def rotations_to(axes: FloatArray) -> FloatArray:
+    """Return the rotation matrices that turn +z into unit vectors, (n, 3) -> (n, 3, 3)."""
+    x, y, z = axes[:, 0], axes[:, 1], axes[:, 2]
+    # Rodrigues' formula about the axis z x n = (-y, x, 0); for n = -z any axis across will do.
+    back = z < -1.0 + 1e-15
+    k = 1.0 / np.where(back, 1.0, 1.0 + z)
+    matrix = np.stack(
+        [
+            np.stack([1.0 - k * x * x, -k * x * y, x], axis=-1),
+            np.stack([-k * x * y, 1.0 - k * y * y, y], axis=-1),
+            np.stack([-x, -y, z], axis=-1),
+        ],
+        axis=-2,
+    )
+    matrix[back] = np.diag([1.0, -1.0, -1.0])
+    return matrix

@@ -57,7 +57,7 @@ def simulation(length, distance, source_length=0.0, beam="source", axis=None):
 
 
 def expected(length, distance, iron):
-    """Integral over the directions from a point source, by Gauss-Legendre over the region's faces."""
+    """Integral over the directions from a point source, by Gauss-Legendre over the faces."""
     density = sum(iron.number_densities.values())
     x, weight = np.polynomial.legendre.leggauss(60)
     # Rays are labelled by their slopes; a ray leaves the box through its end or through a side.
@@ -132,3 +132,55 @@ def test_impossible_sources():
         simulation(500.0, 1e4, beam="paralel")
     with pytest.raises(GeometryError, match="length of the source"):
         sp.DetectorModel("x").set_beam(source_length=-1.0)
+
+
+class Spread(Straight):
+    """Up to 0.5 rad, and one in ten backwards: every form of the triangle occurs."""
+
+    name = "spread"
+
+    def sample(self, energy, target, part, rng):
+        n = len(energy)
+        cosine = 1.0 - rng.random(n) * (1.0 - np.cos(0.5))
+        cosine = np.where(rng.random(n) < 0.1, -cosine, cosine)
+        sine, phi = np.sqrt(1.0 - cosine**2), 2.0 * np.pi * rng.random(n)
+        p = np.sqrt(energy**2 - MASS**2)
+        momentum = np.stack(
+            [energy, p * sine * np.cos(phi), p * sine * np.sin(phi), p * cosine], axis=1
+        )
+        return final_state([5914], momentum[:, None, :], weight=self.total(energy, target))
+
+
+@pytest.mark.parametrize("length", [60.0, 2000.0])
+def test_both_proposals_agree_for_a_source(length):
+    iron = sp.Material.from_element("Fe", density=7.87)
+    lead = sp.Material.from_element("Pb", density=11.35)
+    detector = sp.DetectorModel("two slabs")
+    detector.add("slab", Box(500.0, 400.0, 20.0), iron, at=(10.0, 0.0, -150.0))
+    detector.add("behind", Box(300.0, 300.0, 10.0), lead, at=(0.0, 20.0, 120.0))
+    detector.add_region("box", Box(60.0, 80.0, 50.0), at=(0.0, 0.0, 25.0))
+    detector.set_beam((0.05, 0, 1), distance=3000.0, source_length=1000.0)
+    model = sp.Model({14: [Spread()]}, {5914: [Fade(length)]}, masses={5914: MASS})
+    flux = sp.Flux.monoenergetic(pdg=14, energy=1.0, fluence=1.0)
+    results = {}
+    for proposal, n in (("aimed", 400_000), ("forward", 600_000)):
+        sim = sp.Simulation(detector, flux, model, region="box", beam="source", proposal=proposal)
+        results[proposal] = sim.run(n, seed=5)
+    aimed, forward = (results[p].expected() for p in ("aimed", "forward"))
+    assert abs(aimed.value - forward.value) < 3.5 * np.hypot(aimed.error, forward.error)
+    assert max(aimed.error / aimed.value, forward.error / forward.value) < 0.015
+    a, f = (results[p].by("volume")["behind"] for p in ("aimed", "forward"))
+    assert abs(a.value - f.value) < 3.5 * np.hypot(a.error, f.error)
+
+
+def test_aimed_events_of_a_source_are_consistent():
+    sim, _ = simulation(500.0, 1500.0, source_length=300.0)
+    sample = sim.run(5000, seed=2)
+    vertex, decay = sample.vertices(0)[:, :3], sample.vertices(1)[:, :3]
+    assert sim.detector.region("box").contains(decay).all()
+    # Straight on: neutrino and N fly along one line.
+    neutrino = sample.momenta(None)
+    flight = decay - vertex
+    flight /= np.linalg.norm(flight, axis=1)[:, None]
+    np.testing.assert_allclose(neutrino[:, 1:] / neutrino[:, :1], flight, atol=1e-9)
+    assert (sample.names("volume") == "slab").all()
