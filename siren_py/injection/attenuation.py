@@ -123,11 +123,13 @@ def sweep_upstream(
         if length > 0.0:
             x = h * inverse
             q = decay_chance(x)
+            stay = exp(-x)  # 1 - q would lose its digits behind many decay lengths
             column = importance * length * q
             if inside:
                 column += length * excess(x)
         else:
             q = 1.0
+            stay = 0.0
             column = h if inside else 0.0
         if in_matter and material[s] >= 0:
             weight = density[material[s]] * column
@@ -142,7 +144,7 @@ def sweep_upstream(
                 sub_weight[count] = weight
                 count += 1
                 total += weight
-        importance *= 1.0 - q
+        importance *= stay
         if inside:
             importance += q
         position = low

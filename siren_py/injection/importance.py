@@ -1,9 +1,8 @@
 """How much each nuclide and each volume can contribute, as a function of the decay length.
 
 The rate of a reaction on nuclide t is, for particles that fly in one direction,
-flux x cross section x A_t(L), with A_t(L) the mean over lines of W / f. It follows from the
-geometry alone. A few lines at all angles give a rough table, which only steers the proposals:
-weights never use it.
+flux x cross section x A_t(L), with A_t(L) the mean over lines of W / f. A few lines in several
+classes of angles give a rough table, which only steers the proposals: weights never use it.
 """
 
 from __future__ import annotations
@@ -17,9 +16,13 @@ from siren_py.injection.placement import AimedPlacement
 from siren_py.injection.rays import rotations_to
 from siren_py.rng import stream
 
-_LINES = 2048
-_SMALLEST_ANGLE, _LARGEST_ANGLE = 3e-3, 1.0
-_EVERYWHERE = 0.2
+_CLASSES = ((0.0, 0.03, 0.4), (0.03, 0.3, 0.25), (0.3, 1.2, 0.2), (0.0, np.pi, 0.15))
+"""Classes of lines: smallest and largest angle to the beam [rad], and their say in the mixture.
+
+How wide a process scatters is not known here, so each class speaks for itself: rock that only
+steep lines see must not outvote what lies along the beam, nor the other way round."""
+
+_LINES = 512
 _FLOOR = 1e-3
 _WORTHWHILE = 0.01
 """Share of the rate from which on a volume inside the region gets lines of its own."""
@@ -53,15 +56,25 @@ class Importance:
         source, extra = placement.source, placement.source_volumes
         if extra.size:
             source.set_shares(np.full((LENGTHS.size, extra.size), 0.5 / extra.size))
-        columns = placement.columns(_spread(beam, _LINES, rng), rng)
-        rate = columns @ (cross_section @ matter.density)
-        share = rate[:, extra] / np.maximum(rate.sum(axis=1, keepdims=True), 1e-300)
-        source.set_shares(np.where(share > _WORTHWHILE, share, 0.0))
-        table = columns.sum(axis=1) @ matter.density.T
+        nuclides = np.zeros((LENGTHS.size, len(matter.nuclides)))
+        volumes = np.zeros((LENGTHS.size, extra.size))
+        total = np.zeros((LENGTHS.size, 1))
+        weighted = cross_section[:, None] * matter.density
+        for smallest, largest, say in _CLASSES:
+            directions = _directions(beam, smallest, largest, _LINES, rng)
+            columns = placement.columns(directions, rng)
+            by_nuclide = columns.sum(axis=1) @ weighted.T
+            by_volume = columns[:, extra] @ weighted.sum(axis=0)
+            rate = by_nuclide.sum(axis=1, keepdims=True)
+            one = say / np.maximum(rate, 1e-300)
+            nuclides += one * by_nuclide
+            volumes += one * by_volume
+            total += say * rate
+        source.set_shares(np.where(volumes > _WORTHWHILE, volumes, 0.0))
         # No nuclide may have probability zero: the few lines may have missed its material.
-        part = matter.densest / matter.densest.sum()
-        table += _FLOOR * table.sum(axis=1, keepdims=True) * part
-        self._table = table
+        nuclides += _FLOOR * matter.densest / matter.densest.sum()
+        reacts = cross_section > 0.0
+        self._table = total * np.where(reacts, nuclides / np.where(reacts, cross_section, 1.0), 0.0)
 
     def __call__(self, nuclide: IntArray, length: FloatArray) -> FloatArray:
         """Return A_t(L) for nuclides and decay lengths [cm] (broadcast), in [1/cm2 x cm2]."""
@@ -77,16 +90,12 @@ class Importance:
         return np.asarray(np.where(length == 0.0, self._table[0, nuclide], value))
 
 
-def _spread(axis: FloatArray, n: int, rng: np.random.Generator) -> FloatArray:
-    """Draw n directions, (n, 3): most around `axis`, uniform in the logarithm of their angle.
-
-    The rest goes in all directions alike: matter beside and behind the region must be seen, too.
-    """
-    angle = _SMALLEST_ANGLE * (_LARGEST_ANGLE / _SMALLEST_ANGLE) ** rng.random(n)
-    everywhere = np.arccos(1.0 - 2.0 * rng.random(n))
-    angle = np.where(rng.random(n) < _EVERYWHERE, everywhere, angle)
+def _directions(
+    axis: FloatArray, smallest: float, largest: float, n: int, rng: np.random.Generator
+) -> FloatArray:
+    """Draw n unit vectors, evenly between two angles to `axis` [rad], (n, 3)."""
+    cosine = np.cos(smallest) + rng.random(n) * (np.cos(largest) - np.cos(smallest))
+    sine = np.sqrt(np.maximum(1.0 - cosine**2, 0.0))
     phi = 2.0 * np.pi * rng.random(n)
-    local = np.stack(
-        [np.sin(angle) * np.cos(phi), np.sin(angle) * np.sin(phi), np.cos(angle)], axis=1
-    )
+    local = np.stack([sine * np.cos(phi), sine * np.sin(phi), cosine], axis=1)
     return np.asarray(local @ rotations_to(axis[None, :])[0].T)

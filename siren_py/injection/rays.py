@@ -161,8 +161,8 @@ class LineOfEmission:
         ahead = min(float((np.where(direction > 0.0, low, high) - end) @ direction) for end in ends)
         if not ahead > 1.0:
             raise GeometryError(
-                f"Matter of {detector.name!r} reaches {-ahead:.6g} cm behind a point of emission of "
-                "its beam: neutrinos cannot be followed there. End the soil before the source, "
+                f"Matter of {detector.name!r} reaches {-ahead:.6g} cm behind a point of emission "
+                "of its beam: neutrinos cannot be followed there. End the soil before the source, "
                 "shorten the source (set_beam), or use the parallel beam."
             )
         return cls(np.stack(ends))
