@@ -25,7 +25,9 @@ if TYPE_CHECKING:
     from siren_py.detector import DetectorModel
     from siren_py.estimate import Estimate
     from siren_py.flux import Flux, load_flux
+    from siren_py.io.gdml import load_gdml
     from siren_py.io.root import read_root
+    from siren_py.io.siren_format import load_siren_detector
     from siren_py.materials import Material
     from siren_py.models import DipolePortal, Model
     from siren_py.resources import list_detectors, list_fluxes, load_detector
@@ -54,6 +56,8 @@ __all__ = [
     "list_fluxes",
     "load_detector",
     "load_flux",
+    "load_gdml",
+    "load_siren_detector",
     "processes",
     "read_root",
     "units",
@@ -75,6 +79,8 @@ _HOME = {
     "list_fluxes": "resources",
     "load_detector": "resources",
     "load_flux": "flux",
+    "load_gdml": "io.gdml",
+    "load_siren_detector": "io.siren_format",
     "read_root": "io.root",
 }
 

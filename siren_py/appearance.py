@@ -47,7 +47,7 @@ def families(detector: DetectorModel) -> list[Family]:
             continue
         key = tuple((name, round(share, 3)) for name, share in one.mass_fractions.items())
         groups.setdefault((one.density < GAS, *key), []).append(one)
-    ordered = sorted(groups.values(), key=lambda g: (float(np.mean([m.density for m in g]))))
+    ordered = sorted(groups.values(), key=lambda g: float(np.mean([m.density for m in g])))
     thin = [group for group in ordered if group[0].density < GAS]
     dense = [group for group in ordered if group[0].density >= GAS]
     # The commonest gas, usually the air of the hall, is the palest.

@@ -29,6 +29,7 @@ from siren_py.geometry.placement import Placement, RotationLike, vector3
 from siren_py.geometry.profiles import RadialDensity
 from siren_py.geometry.solids import Solid, lines, points3
 from siren_py.geometry.visible import VisibleVolumes
+from siren_py.io.exports import ExportModel
 from siren_py.masses import MassModel, PublishedMass
 from siren_py.regions import Region
 from siren_py.volumes import Beam, Segments, Volume
@@ -55,7 +56,7 @@ def _point(vector: ArrayLike) -> tuple[float, float, float]:
 _SOLID_METHODS = ("intervals", "contains", "volume", "bounds", "sample")
 
 
-class DetectorModel(MassModel, DepthModel, AuditModel):
+class DetectorModel(MassModel, DepthModel, AuditModel, ExportModel):
     """A detector: volumes, regions, beam and the masses it must meet.
 
     Volumes are added in order; where they overlap, the one added last counts. Outside all of

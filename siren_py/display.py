@@ -15,6 +15,7 @@ import numpy as np
 from siren_py._typing import FloatArray, PathLike
 from siren_py.appearance import core_box, material_colours, sample_vertices, site_volumes
 from siren_py.errors import ConfigError, OutputError
+from siren_py.geometry.revolved import Cone
 from siren_py.geometry.solids import AXES, Box, Cylinder, RegularPrism, Sphere
 from siren_py.surfaces import surface
 
@@ -262,6 +263,11 @@ def _shape(placed: PlacedSolid) -> dict[str, Any]:
     elif isinstance(solid, RegularPrism):
         kind, size = 4, [solid.apothem, 0.0, 0.5 * solid.length]
         more = [solid.start_phi, float(solid.sides), 0.0, 0.0]
+        order = list(AXES[solid.axis])
+    elif isinstance(solid, Cone):
+        kind, size = 5, [solid.radius_low, solid.radius_high, 0.5 * solid.length]
+        holes = [solid.inner_radius_low, solid.inner_radius_high]
+        more = [solid.start_phi, solid.delta_phi, *holes]
         order = list(AXES[solid.axis])
     # Columns of the matrix of WebGL are the rows of its transpose: local = turn (x - origin).
     turn = placed.placement.matrix[:, order]

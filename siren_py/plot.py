@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 _WHY = "Cross-sections"
 _BY = ("material", "density")
+_SCALES = {"cm": 1.0, "m": 0.01}
 # Across the page and up the page for the axis that is cut.
 _ACROSS = {"x": ("z", "y"), "y": ("z", "x"), "z": ("x", "y")}
 _ROWS_PER_PIXEL = 6
@@ -129,6 +130,7 @@ def draw_slice(
     vertices: Vertices | None = None,
     ax: Any = None,
     pixels: int = 1200,
+    unit: str | None = None,
 ) -> Any:
     """Draw one cross-section.
 
@@ -150,6 +152,8 @@ def draw_slice(
         matplotlib axes to draw in; by default those of a new figure.
     pixels
         Along the longer side.
+    unit
+        Of the axes: "cm" or "m"; by default what reads well.
 
     Returns
     -------
@@ -179,7 +183,10 @@ def draw_slice(
     if ax is None:
         figure = import_optional("matplotlib.figure", "plot", _WHY).Figure(layout="constrained")
         ax = figure.add_subplot()
-    scale, unit = _unit(max(right - left, top - bottom))
+    unit = _unit(max(right - left, top - bottom)) if unit is None else unit
+    if unit not in _SCALES:
+        raise unknown_name("unit", unit, _SCALES)
+    scale = _SCALES[unit]
     ratio = (top - bottom) / (right - left)
     shape = (max(int(pixels * min(1.0, ratio)), 2), max(int(pixels * min(1.0, 1 / ratio)), 2))
     image, volume = slice_values(detector, axis, at, window, shape, _material_values(detector, by))
@@ -289,7 +296,12 @@ def _label(
     low, high = max(v0, bottom), min(v1, top)
     middle, height = 0.5 * (first + last), high - low
     # On the border, like the labels of contour lines; then inside.
-    places = [(middle, high), (middle, low), (last, low + 0.5 * height), (first, low + 0.5 * height)]
+    places = [
+        (middle, high),
+        (middle, low),
+        (last, low + 0.5 * height),
+        (first, low + 0.5 * height),
+    ]
     places += [(middle, low + f * height) for f in (0.85, 0.15, 0.7, 0.3, 0.5)]
     for u, v in places:
         if all(abs(u - a) > room_u or abs(v - b) > room_v for a, b in taken):
@@ -394,6 +406,7 @@ def draw_detector(
         draw_slice(
             detector, axis, float(point["xyz".index(axis)]), by=by, regions=regions, ax=ax,
             window=(lo[u], hi[u], lo[v], hi[v]), vertices=vertices, pixels=pixels,
+            unit=_unit(float(size.max())),
         )  # fmt: skip
         drawn.append((axis, (lo[u], hi[u], lo[v], hi[v])))
     if by == "material":
@@ -500,9 +513,9 @@ def _inner_point(detector: DetectorModel, lo: FloatArray, hi: FloatArray) -> Flo
     return 0.5 * (low + high) + 0.05 * (high - low)
 
 
-def _unit(span: float) -> tuple[float, str]:
-    """Return the factor from cm and the unit in which a span [cm] reads well."""
-    return (0.01, "m") if span > 300.0 else (1.0, "cm")
+def _unit(span: float) -> str:
+    """Return the unit in which a span [cm] reads well."""
+    return "m" if span > 300.0 else "cm"
 
 
 def _place(value: float) -> str:

@@ -316,8 +316,7 @@ class Sample:
         """
         if not -len(self) <= number < len(self):
             raise ConfigError(
-                f"There is no event {number}: the sample holds {len(self)} events, numbered "
-                "from 0."
+                f"There is no event {number}: the sample holds {len(self)} events, numbered from 0."
             )
         number %= len(self)
         for table, length in zip(self._store, self._store.lengths, strict=True):

@@ -237,8 +237,8 @@ def describe_flux(flux: FluxLike) -> dict[str, Any]:
 
 
 def _fluxes(flux: FluxSpecs) -> list[FluxLike]:
-    single = isinstance(flux, str | FluxLike) or not isinstance(flux, Iterable)
-    items: list[Any] = [flux] if single else list(flux)
+    several = isinstance(flux, Iterable) and not isinstance(flux, str | FluxLike)
+    items: list[Any] = list(flux) if several else [flux]  # type: ignore[arg-type]
     found: list[FluxLike] = []
     for item in items:
         if isinstance(item, str):

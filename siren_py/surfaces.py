@@ -97,9 +97,7 @@ def scan(solid: Solid, cells: int = _CELLS) -> tuple[FloatArray, IntArray]:
         change = np.diff(inside.astype(np.int8), axis=axis) != 0
         where = np.argwhere(change)
         others = [k for k in range(3) if k != axis]
-        where = where[
-            np.all((where[:, others] > 0) & (where[:, others] < cells - 1), axis=1)
-        ]
+        where = where[np.all((where[:, others] > 0) & (where[:, others] < cells - 1), axis=1)]
         if len(where) == 0:
             continue
         crossing = nodes[tuple(where.T)].copy()

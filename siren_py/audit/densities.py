@@ -100,7 +100,11 @@ def _gas_density(gas: str, fractions: Mapping[str, float], density: float) -> st
     if density <= GAS:
         return None
     liquids = [(w, element_table()[s].liquid) for s, w in fractions.items()]
-    if all(liquid is not None for _w, liquid in liquids) and gas in ("noble gas", *_DIATOMIC, "air"):
+    if all(liquid is not None for _w, liquid in liquids) and gas in (
+        "noble gas",
+        *_DIATOMIC,
+        "air",
+    ):
         liquid = 1.0 / sum(w / rho for w, rho in liquids if rho is not None)
         if liquid / _LIQUID <= density <= liquid * _LIQUID:
             return None

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from siren_py.audit.densities import element_fractions, odd_density, thin_metal, words
 from siren_py.audit.findings import Finding
+from siren_py.errors import UnknownNameError
 from siren_py.nuclei import natural_isotopes, nuclide
 
 if TYPE_CHECKING:
@@ -76,10 +77,8 @@ def _isotopes(material: Material) -> Iterator[Finding]:
         total = sum(isotopes.values())
         try:
             natural = natural_isotopes(symbol)
-        except ValueError:
-            continue  # no natural composition: technetium
-        if not natural:
-            continue
+        except UnknownNameError:
+            continue  # no natural composition: technetium and others
         mixed = {name: isotopes.get(name, 0.0) / total for name in {*isotopes, *natural}}
         worst = max(mixed, key=lambda n: abs(mixed[n] - natural.get(n, 0.0)))
         excess = mixed[worst] - natural.get(worst, 0.0)

@@ -10,7 +10,7 @@ import numpy as np
 from siren_py._typing import FloatArray, IntArray
 from siren_py.audit.findings import Finding, as_point, volume_text
 from siren_py.audit.pairs import DEPTH, LINES, Overlap, Relations, lattice2, rest_pieces
-from siren_py.regions import contained
+from siren_py.geometry.arrays import contained
 
 if TYPE_CHECKING:
     from siren_py.detector import DetectorModel

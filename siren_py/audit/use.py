@@ -91,9 +91,7 @@ def region_findings(
         if outside.any():
             share = float(outside.mean())
             text = f"{share:.2%} of region {name} is outside of all volumes, e.g."
-            yield Finding(
-                "error", "region", (name,), text, share, "", as_point(points[outside][0])
-            )
+            yield Finding("error", "region", (name,), text, share, "", as_point(points[outside][0]))
         thick = _mean_densities(detector)[volume] >= _GAS
         heavy = float(density[thick].sum() / density.sum()) if density.any() else 0.0
         dense = float(thick.mean())
@@ -203,9 +201,7 @@ def wall_findings(
         lo, hi = boxes[name]
         text = f"all beam lines through {_listed(regions)} cross {name}, {depth:.4g} g/cm2 of "
         text += f"{detector.volume(name).materials[0].name}: a wall across the beam around"
-        yield Finding(
-            "warning", "wall", (name,), text, depth, "g/cm2", as_point(0.5 * (lo + hi))
-        )
+        yield Finding("warning", "wall", (name,), text, depth, "g/cm2", as_point(0.5 * (lo + hi)))
 
 
 def _is_metal(materials: tuple[Material, ...]) -> bool:

@@ -253,7 +253,7 @@ class _Rows:
         integer[kernels.KIND] = form.kind
         integer[kernels.ROTATED] = int(turned)
         integer[kernels.FIRST] = self._data_size
-        integer[kernels.COUNT] = form.count
+        integer[kernels.COUNT] = form.number
         integer[kernels.PIECES] = form.pieces
         integer[kernels.BUFFER] = max(form.buffer, 2 * form.pieces)
         if form.data is not None:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING, NamedTuple, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
 
@@ -24,7 +24,10 @@ AXES: dict[str, tuple[int, int, int]] = {"x": (1, 2, 0), "y": (2, 0, 1), "z": (0
 TWO_PI = 2.0 * math.pi
 # A sector this close to a full turn is one.
 _FULL_TURN = TWO_PI * (1.0 - 1e-12)
-_MAX_REJECTION_ROUNDS = 10_000
+# Rejection gives up when fewer points than this part are accepted, after so many trials.
+_LEAST_EFFICIENCY = 1e-5
+_LEAST_TRIALS = 2_000_000
+_LARGEST_BATCH = 250_000
 
 
 class Intervals(NamedTuple):
@@ -81,7 +84,7 @@ class KernelForm(NamedTuple):
         The local axes that are u, v, w of the kernels.
     pieces
         Largest number of intervals that a line can have in it.
-    count, data
+    number, data
         Number of entries in, and content of, what does not fit in eight numbers.
     scale
         u, v, w are divided by these: an ellipsoid is a ball in such coordinates.
@@ -93,7 +96,7 @@ class KernelForm(NamedTuple):
     parameters: tuple[float, ...] = ()
     axes: tuple[int, int, int] = (0, 1, 2)
     pieces: int = 1
-    count: int = 0
+    number: int = 0
     data: FloatArray | None = None
     scale: tuple[float, float, float] = (1.0, 1.0, 1.0)
     buffer: int = 0
@@ -136,6 +139,18 @@ class KernelSolid:
         """Return kind and parameters for the kernels."""
         raise NotImplementedError  # each subclass has its own
 
+    def volume(self) -> float:
+        """Return the volume [cm3]."""
+        raise NotImplementedError
+
+    def bounds(self) -> tuple[FloatArray, FloatArray]:
+        """Return the corners (lo, hi) [cm]."""
+        raise NotImplementedError
+
+    def sample(self, n: int, rng: RNGLike = None) -> FloatArray:
+        """Return n points (n, 3), uniform inside [cm]."""
+        raise NotImplementedError
+
     def program(self) -> list[Step] | None:
         """Return the steps of a compound of other solids; None for a single solid."""
         return None
@@ -153,7 +168,7 @@ class KernelSolid:
         from siren_py.geometry.arrays import PlacedSolid, geometry_arrays  # arrays need this file
 
         name = type(self).__name__
-        placed = [PlacedSolid(name, self, Placement.of(), (0,))]  # type: ignore[arg-type]
+        placed = [PlacedSolid(name, self, Placement.of(), (0,))]
         return placed, geometry_arrays(placed, np.zeros(1))
 
     def __getstate__(self) -> dict[str, object]:
@@ -181,20 +196,12 @@ class KernelSolid:
         from siren_py.geometry.arrays import external_intervals
         from siren_py.geometry.rows import intervals_of_row
 
-        starts, ways = lines(origins, directions)
-        largest = np.abs(ways).max(axis=1, initial=0.0)
-        if np.any(largest == 0.0):
-            raise GeometryError("A direction is zero; a line needs one.")
-        # The largest component first: the square of a small one may be zero.
-        norm = largest * np.sqrt(((ways / largest[:, None]) ** 2).sum(axis=1))
-        unit = ways if np.all(np.abs(norm - 1.0) < 1e-14) else ways / norm[:, None]
+        starts, unit, norm = normalised_lines(origins, directions)
         placed, arrays = self._alone
         external = external_intervals(placed, starts, unit)
         offsets, t_in, t_out = intervals_of_row(arrays, external, starts, unit)
-        if unit is not ways:
-            length = np.repeat(norm, np.diff(offsets))
-            t_in, t_out = t_in / length, t_out / length
-        return Intervals(offsets, t_in, t_out)
+        length = np.repeat(norm, np.diff(offsets))
+        return Intervals(offsets, t_in / length, t_out / length)
 
     def contains(self, points: ArrayLike) -> BoolArray:
         """Return whether points (n, 3) [cm] are inside, (n,) bool."""
@@ -307,11 +314,11 @@ def from_axis(axis: str, u: FloatArray, v: FloatArray, w: FloatArray) -> FloatAr
     return points
 
 
-class _Draw(Protocol):
-    def __call__(self, n: int, rng: np.random.Generator) -> tuple[FloatArray, BoolArray]: ...
+Draw: TypeAlias = Callable[[int, np.random.Generator], tuple[FloatArray, BoolArray]]
+"""Returns that many candidate points (n, 3), and which of them count."""
 
 
-def rejection(n: int, rng: np.random.Generator, draw: _Draw, what: str) -> FloatArray:
+def rejection(n: int, rng: np.random.Generator, draw: Draw, what: str) -> FloatArray:
     """Return n points (n, 3) that `draw(m, rng) -> (points, accepted)` accepts.
 
     Raises
@@ -321,11 +328,9 @@ def rejection(n: int, rng: np.random.Generator, draw: _Draw, what: str) -> Float
     """
     found: list[FloatArray] = []
     missing, trials, hits = n, 0, 0
-    for _ in range(_MAX_REJECTION_ROUNDS):
-        if missing <= 0:
-            break
+    while missing > 0 and (trials < _LEAST_TRIALS or hits > _LEAST_EFFICIENCY * trials):
         efficiency = (hits + 1.0) / (trials + 2.0)
-        batch = int(min(1.2 * missing / efficiency + 32, 1_000_000))
+        batch = int(min(1.2 * missing / efficiency + 32, _LARGEST_BATCH))
         points, accepted = draw(batch, rng)
         kept = points[accepted]
         trials, hits = trials + batch, hits + len(kept)
@@ -359,6 +364,27 @@ def lines(origins: ArrayLike, directions: ArrayLike) -> tuple[FloatArray, FloatA
     return starts, ways
 
 
+def normalised_lines(
+    origins: ArrayLike, directions: ArrayLike
+) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Return origins, unit directions, and the lengths that the directions had.
+
+    Raises
+    ------
+    GeometryError
+        If a shape is wrong, a number is not finite, or a direction is zero.
+    """
+    starts, ways = lines(origins, directions)
+    largest = np.abs(ways).max(axis=1, initial=0.0)
+    if np.any(largest == 0.0):
+        raise GeometryError("A direction is zero; a line needs one.")
+    # The largest component first: the square of a small one may be zero.
+    norm = largest * np.sqrt(((ways / largest[:, None]) ** 2).sum(axis=1))
+    # A unit vector stays as it is, to the last bit.
+    norm[np.abs(norm - 1.0) < 1e-14] = 1.0
+    return starts, ways / norm[:, None], norm
+
+
 def points3(points: ArrayLike) -> FloatArray:
     """Return points as a C-ordered array (n, 3) of finite numbers.
 
@@ -390,4 +416,5 @@ def weighted_choice(weights: Sequence[float] | FloatArray, u: FloatArray) -> Int
     """Return indices drawn in proportion to `weights` with the uniform numbers `u`."""
     cumulative = np.cumsum(np.asarray(weights, dtype=np.float64))
     index = np.searchsorted(cumulative, u * cumulative[-1], side="right")
-    return np.minimum(index, len(cumulative) - 1).astype(np.int64)
+    chosen: IntArray = np.minimum(index, len(cumulative) - 1).astype(np.int64)
+    return chosen

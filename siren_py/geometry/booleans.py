@@ -290,7 +290,7 @@ class Difference(Boolean):
 
 
 def _in_box(solid: KernelSolid, n: int, rng: np.random.Generator) -> FloatArray:
-    lo, hi = solid.bounds()  # type: ignore[attr-defined]
+    lo, hi = solid.bounds()
 
     def draw(m: int, source: np.random.Generator) -> tuple[FloatArray, BoolArray]:
         points = lo + source.random((m, 3)) * (hi - lo)

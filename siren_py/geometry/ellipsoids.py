@@ -116,8 +116,8 @@ class Ellipsoid(KernelSolid):
         if self._cuts[0] > -1.0:
             profile = np.concatenate([profile, ends.pop()])
         surface = meshing.revolution([profile], 0.0, TWO_PI, sections)
-        surface.apply_scale([self.a, self.b, self.c])
-        return surface
+        scale = np.array([self.a, self.b, self.c])
+        return meshing.to_trimesh(np.asarray(surface.vertices) * scale, surface.faces)
 
 
 @dataclass(frozen=True)
@@ -172,5 +172,5 @@ class EllipticalTube(KernelSolid):
         half = 0.5 * self.length
         rings = meshing.ring_profile([-half, half], [1.0, 1.0], [0.0, 0.0])
         surface = meshing.revolution(rings, 0.0, TWO_PI, sections)
-        surface.apply_scale([self.a, self.b, 1.0])
-        return surface
+        scale = np.array([self.a, self.b, 1.0])
+        return meshing.to_trimesh(np.asarray(surface.vertices) * scale, surface.faces)

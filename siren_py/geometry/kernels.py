@@ -260,7 +260,7 @@ def in_sector(table: FloatArray, row: int, u: float, v: float) -> bool:
     start = table[row, 4] * u + table[row, 5] * v >= 0.0
     stop = table[row, 6] * u + table[row, 7] * v > 0.0
     wedge = table[row, 3]
-    return wedge == 0.0 or (start and stop) or (wedge == 2.0 and (start or stop))
+    return bool(wedge == 0.0 or (start and stop) or (wedge == 2.0 and (start or stop)))
 
 
 @kernel

@@ -9,16 +9,25 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from siren_py._typing import BoolArray, FloatArray, IntArray, PathLike, RNGLike
+from siren_py._typing import ArrayLike, BoolArray, FloatArray, IntArray, PathLike, RNGLike
 from siren_py.errors import GeometryError
-from siren_py.geometry import kernels, meshing
-from siren_py.geometry.base import KernelForm, KernelSolid, Solid, positive, rejection
+from siren_py.geometry import kernels, mesh_embree, meshing
+from siren_py.geometry.base import (
+    Intervals,
+    KernelForm,
+    KernelSolid,
+    Solid,
+    normalised_lines,
+    positive,
+    rejection,
+)
 from siren_py.geometry.mesh_files import read_mesh
 from siren_py.rng import as_generator
 
 if TYPE_CHECKING:
     from trimesh import Trimesh
 
+_ENGINES = ("kernel", "embree")
 _LEAF_SIZE = 4
 _PAD = 1e-9
 _LARGEST = 5_000_000
@@ -35,6 +44,10 @@ class Mesh(KernelSolid):
         Length of its unit [cm]: 0.1 for a file in mm. (The unit of a GLB file is the metre.)
     name
         For error texts; the name of the file if empty.
+    engine
+        What `intervals` uses: "kernel", in double precision and watertight, or "embree" (needs
+        embreex). The kernel is the default because it is faster: see validation/performance.
+        In a detector and in booleans it is always the kernel.
 
     Attributes
     ----------
@@ -51,7 +64,21 @@ class Mesh(KernelSolid):
         If the surface is not closed or has no volume.
     """
 
-    def __init__(self, source: Trimesh | PathLike, scale: float = 1.0, name: str = "") -> None:
+    def __init__(
+        self,
+        source: Trimesh | PathLike,
+        scale: float = 1.0,
+        name: str = "",
+        engine: str = "kernel",
+    ) -> None:
+        if engine not in _ENGINES:
+            raise GeometryError(f"Mesh: engine must be one of {_ENGINES}; it is {engine!r}.")
+        if engine == "embree" and not mesh_embree.is_available():
+            raise GeometryError(
+                "Mesh: engine='embree' needs embreex: pip install 'siren-py[fast]', or take "
+                "engine='kernel'."
+            )
+        self.engine = engine
         factor = positive(scale, "Mesh: scale")
         if isinstance(source, (str, Path)) or hasattr(source, "__fspath__"):
             self.name = name or Path(source).name
@@ -94,7 +121,7 @@ class Mesh(KernelSolid):
         return KernelForm(
             kernels.MESH,
             pieces=count // 2 + 1,
-            count=len(nodes),
+            number=len(nodes),
             data=np.concatenate([nodes.ravel(), corners[order].ravel()]),
             buffer=2 * count + 2,
         )
@@ -102,6 +129,36 @@ class Mesh(KernelSolid):
     def kernel_form(self) -> KernelForm:
         """Return kind and parameters for the kernels."""
         return self._form
+
+    @cached_property
+    def _embree(self) -> mesh_embree.EmbreeLines:
+        return mesh_embree.EmbreeLines(self.vertices, self.faces)
+
+    def __getstate__(self) -> dict[str, object]:
+        return {key: value for key, value in super().__getstate__().items() if key != "_embree"}
+
+    def intervals(self, origins: ArrayLike, directions: ArrayLike) -> Intervals:
+        """Return where the whole lines origins + t directions are inside; see `KernelSolid`.
+
+        A line on which Embree, in single precision, finds entries and exits that do not
+        alternate is traced again by the kernel.
+        """
+        if self.engine == "kernel":
+            return super().intervals(origins, directions)
+        starts, unit, norm = normalised_lines(origins, directions)
+        line, t_in, t_out, doubtful = self._embree.intervals(starts, unit)
+        again = np.flatnonzero(doubtful)
+        if len(again):
+            repaired = super().intervals(starts[again], unit[again])
+            line = np.concatenate([line, np.repeat(again, np.diff(repaired.offsets))])
+            t_in = np.concatenate([t_in, repaired.t_in])
+            t_out = np.concatenate([t_out, repaired.t_out])
+        kept = np.flatnonzero(t_out - t_in > kernels.SLIVER)
+        order = kept[np.lexsort((t_in[kept], line[kept]))]
+        line = line[order]
+        counts = np.bincount(line, minlength=len(starts))
+        offsets = np.concatenate([np.zeros(1, np.int64), np.cumsum(counts)])
+        return Intervals(offsets, t_in[order] / norm[line], t_out[order] / norm[line])
 
     def volume(self) -> float:
         """Return the volume of the mesh [cm3]."""
@@ -165,7 +222,7 @@ def _closed(vertices: FloatArray, faces: IntArray, name: str) -> IntArray:
         # Closed, but neighbours disagree on which side is out.
         from trimesh import repair
 
-        repair.fix_normals(surface, multibody=True)
+        repair.fix_normals(surface, multibody=True)  # type: ignore[no-untyped-call]
         oriented = np.array(surface.faces, dtype=np.int64)
         if _unmatched(oriented, len(vertices)) == 0:
             return oriented

@@ -42,7 +42,7 @@ _FLAT = 1e-9
 
 def convex_form(faces: FloatArray, axes: tuple[int, int, int] = (0, 1, 2)) -> KernelForm:
     """Return the kernel form of the half spaces n . x <= d, rows (n, d) of `faces` (m, 4)."""
-    return KernelForm(kernels.CONVEX, (), axes, count=len(faces), data=faces)
+    return KernelForm(kernels.CONVEX, (), axes, number=len(faces), data=faces)
 
 
 @dataclass(frozen=True)
@@ -257,7 +257,8 @@ class Polyhedron(KernelSolid):
         # uniform barycentric coordinates: spacings of three sorted numbers
         cut = np.sort(u[:, 1:], axis=1)
         weights = np.diff(np.column_stack([np.zeros(n), cut]), axis=1)
-        return apex + np.einsum("ij,ijk->ik", weights, edges[chosen])
+        points: FloatArray = apex + np.einsum("ij,ijk->ik", weights, edges[chosen])
+        return points
 
     def mesh(self, sections: int = 64) -> Trimesh:
         """Return its surface as triangles; `sections` is not used, nothing is round."""

@@ -98,7 +98,7 @@ class Prism(KernelSolid):
             (float(len(table)), size),
             AXES[self.axis],
             pieces=pieces,
-            count=len(edges),
+            number=len(edges),
             data=np.concatenate([table.ravel(), edges.ravel()]),
             buffer=2 * pieces + len(edges) + 4,
         )

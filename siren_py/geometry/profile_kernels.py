@@ -32,7 +32,7 @@ def polynomial_integral(coefficients: FloatArray, shell: int, b2: float, s: floa
         before = last
         last = value
         total += coefficients[shell, n] * value
-    return total
+    return float(total)
 
 
 @kernel

@@ -177,7 +177,7 @@ class RadialDensity:
         for n, c in enumerate(self.coefficients[shell]):
             powers = sum(b ** (n + 2 - k) * a**k for k in range(n + 3))
             total += float(c) * (b - a) * powers / (n + 3)
-        return 4.0 * math.pi * self.unit**3 * total
+        return float(4.0 * math.pi * self.unit**3 * total)
 
     def shells(self, n: int) -> Shells:
         """Return n shells of constant density per shell of the profile.

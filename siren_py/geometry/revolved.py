@@ -76,7 +76,7 @@ class _Revolved(KernelSolid):
             (0.0, 0.0, 0.0, *sector),
             AXES[self.axis],
             pieces=2 * len(sections) + 1,
-            count=len(sections),
+            number=len(sections),
             data=sections,
         )
 

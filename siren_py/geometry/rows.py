@@ -116,9 +116,16 @@ def leaf_intervals(
         out[0] = a
         out[1] = b
         count = 1
-    for i in range(2 * count):
-        out[i] += shift
-    return count
+    kept = 0
+    for i in range(count):
+        # Far away the ends of a grazing chord may be the same number.
+        a = out[2 * i] + shift
+        b = out[2 * i + 1] + shift
+        if a < b:
+            out[2 * kept] = a
+            out[2 * kept + 1] = b
+            kept += 1
+    return kept
 
 
 @kernel

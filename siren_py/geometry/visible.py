@@ -99,8 +99,14 @@ def _visible_volume(item: PlacedSolid, later: Sequence[PlacedSolid]) -> VisibleV
         return _exact(item, np.zeros(len(item.materials)))
     # What lies in another displacing solid, which then is larger, displaces nothing more.
     maximal: list[PlacedSolid] = []
-    for other in sorted(later, key=_box_volume, reverse=True):
-        if not any(is_inside(other, larger) for larger in maximal):
+    ordered = sorted(later, key=_box_volume, reverse=True)
+    lo, hi = _corners(ordered)
+    kept = np.zeros(len(ordered), np.bool_)
+    for index, other in enumerate(ordered):
+        # Only a box that reaches as far can have it inside: with thousands of solids few do.
+        reach = kept & np.all((lo <= hi[index]) & (hi >= lo[index]), axis=1)
+        if not any(is_inside(other, ordered[i]) for i in np.flatnonzero(reach)):
+            kept[index] = True
             maximal.append(other)
     boxes = [other for other in maximal if is_axis_box(other) and is_axis_box(item)]
     others = [other for other in maximal if not (is_axis_box(other) and is_axis_box(item))]
@@ -138,10 +144,21 @@ def _are_separate(item: PlacedSolid, boxes: list[PlacedSolid], others: list[Plac
     """Whether `others` lie in the item and overlap neither each other nor the boxes."""
     if not all(is_inside(other, item) for other in others):
         return False
-    return all(
-        are_apart(other, third)
-        for position, other in enumerate(others)
-        for third in boxes + others[position + 1 :]
+    every = boxes + others
+    lo, hi = _corners(every)
+    for index in range(len(boxes), len(every)):
+        near = np.all((lo[:index] < hi[index]) & (hi[:index] > lo[index]), axis=1)
+        if not all(are_apart(every[index], every[i]) for i in np.flatnonzero(near)):
+            return False
+    return True
+
+
+def _corners(items: Sequence[PlacedSolid]) -> tuple[FloatArray, FloatArray]:
+    """Lower and upper corners of the boxes around solids, (n, 3) each [cm]."""
+    corners = [item.box() for item in items]
+    return (
+        np.array([lo for lo, _ in corners]).reshape(-1, 3),
+        np.array([hi for _, hi in corners]).reshape(-1, 3),
     )
 
 

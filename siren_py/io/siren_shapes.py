@@ -19,7 +19,11 @@ _SHAPES = ("sphere", "box", "cylinder", "cone", "trd", "extr")
 
 
 class Line:
-    """The words of one statement, taken one after the other."""
+    """The words of one statement, taken one after the other.
+
+    Each method takes what it is named after and raises a `FormatError` if something else, or
+    nothing, stands there; `what` is what it would be, for the error text.
+    """
 
     def __init__(self, words: list[str], number_: int, reports: Reports) -> None:
         self.words = words
@@ -28,15 +32,18 @@ class Line:
         self._next = 0
 
     def word(self, what: str) -> str:
+        """Take a word."""
         if self._next >= len(self.words):
             raise self.fault(f"the line ends where {what} belongs.")
         self._next += 1
         return self.words[self._next - 1]
 
     def peek(self) -> str:
+        """Return the next word without taking it, or "" at the end."""
         return self.words[self._next] if self._next < len(self.words) else ""
 
     def number_(self, what: str) -> float:
+        """Take a number."""
         word = self.word(what)
         value = number(word)
         if value is None:
@@ -47,21 +54,25 @@ class Line:
         return value
 
     def numbers(self, *what: str) -> list[float]:
+        """Take several numbers."""
         return [self.number_(one) for one in what]
 
     def positive(self, what: str) -> float:
+        """Take a positive length [m]."""
         value = self.number_(what)
         if value <= 0.0:
             raise self.fault(f"{what} is {value:g}; it must be positive [m].")
         return value
 
     def not_negative(self, what: str) -> float:
+        """Take a length that may be zero [m]."""
         value = self.number_(what)
         if value < 0.0:
             raise self.fault(f"{what} is {value:g}; it must not be negative [m].")
         return value
 
     def count(self, what: str, least: int) -> int:
+        """Take a whole number of at least `least`."""
         word = self.word(what)
         if not word.isascii() or not word.isdigit() or len(word) > 9:
             raise self.fault(f"{word!r} stands where {what} belongs, a whole number.")
@@ -83,6 +94,7 @@ class Line:
         raise self.fault(f"there is no {what} {word!r}. {hint}")
 
     def end(self) -> None:
+        """Report words that are left over."""
         if self._next < len(self.words):
             rest = " ".join(self.words[self._next :])
             self.reports.trap(
@@ -92,14 +104,17 @@ class Line:
             )
 
     def fault(self, text: str) -> FormatError:
+        """Return an error that names file and line."""
         return self.reports.fault(self.number, text)
 
 
 def position(line: Line) -> FloatArray:
+    """Take a position, (3,) [cm]."""
     return np.array(line.numbers("x", "y", "z")) * CM
 
 
 def rotation(line: Line) -> FloatArray:
+    """Take three Euler angles, intrinsic Z-X-Z, as a rotation matrix."""
     from scipy.spatial.transform import Rotation
 
     angles = line.numbers("the angle alpha", "the angle beta", "the angle gamma")
@@ -107,13 +122,13 @@ def rotation(line: Line) -> FloatArray:
 
 
 def shape(line: Line) -> tuple[Solid, Placement]:
-    shape = line.one_of(_SHAPES, "shape")
-    position = position(line)
-    placement = Placement.of(position, rotation(line))
+    """Take a shape with its place and its sizes."""
+    kind = line.one_of(_SHAPES, "shape")
+    placement = Placement.of(position(line), rotation(line))
     try:
-        return _SOLIDS[shape](line), placement
+        return _SOLIDS[kind](line), placement
     except GeometryError as error:
-        raise line.fault(f"{shape}: {error}") from error
+        raise line.fault(f"{kind}: {error}") from error
 
 
 def _sphere(line: Line) -> Solid:
@@ -149,8 +164,10 @@ def _cone(line: Line) -> Solid:
 def _trd(line: Line) -> Solid:
     from siren_py.geometry import Trapezoid
 
-    widths = (line.not_negative(f"the width {d}") * CM for d in ("dx1", "dx2", "dy1", "dy2"))
-    return Trapezoid(*widths, line.positive("the length") * CM)
+    x1, x2, y1, y2 = (
+        line.not_negative(f"the width {d}") * CM for d in ("dx1", "dx2", "dy1", "dy2")
+    )
+    return Trapezoid(x1, x2, y1, y2, line.positive("the length") * CM)
 
 
 def _extr(line: Line) -> Solid:

@@ -196,7 +196,9 @@ class LineIntegral:
         means = []
         for k in range(replicas):
             sobol = qmc.Sobol(7, rng=np.random.default_rng([seed, 1000 + k]))
-            means.append(self.evaluate(sobol.random_base2(log2_points), probability, grid)[0].mean())
+            means.append(
+                self.evaluate(sobol.random_base2(log2_points), probability, grid)[0].mean()
+            )
         return float(np.mean(means)), float(np.std(means, ddof=1) / np.sqrt(replicas))
 
 

@@ -62,8 +62,8 @@ def disc_crossing(origin, direction):
 
 def box_crossing(origin, direction):
     low = np.array([-35.0, -5.0, 20.0])
-    near = (low - origin) / direction
-    far = (low + [30.0, 40.0, 50.0] - origin) / direction
+    high = np.array([-5.0, 35.0, 70.0])
+    near, far = (low - origin) / direction, (high - origin) / direction
     return np.minimum(near, far).max(axis=1), np.maximum(near, far).min(axis=1)
 
 
@@ -208,9 +208,7 @@ def test_neutrinos_and_antineutrinos_add_up(nd280):
     assert abs(pull(added.expected(), together.expected())) < 3.5
     # The exposures of the beam modes are separate.
     pot = {"fhc": 2.0, "rhc": 5.0}
-    expected = sum(
-        pot[f.mode] * s.expected().value for f, s in zip(fluxes, single, strict=True)
-    )
+    expected = sum(pot[f.mode] * s.expected().value for f, s in zip(fluxes, single, strict=True))
     assert added.expected(pot).value == pytest.approx(expected, rel=1e-12)
 
 

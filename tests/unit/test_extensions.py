@@ -120,9 +120,7 @@ class Model:
 
 
 def simple_model(length=50.0):
-    return Model(
-        {14: [Forward()]}, {5914: [Into([22, 22], length, "gamma gamma")]}, {5914: MASS}
-    )
+    return Model({14: [Forward()]}, {5914: [Into([22, 22], length, "gamma gamma")]}, {5914: MASS})
 
 
 def slab(region_at=30.0):

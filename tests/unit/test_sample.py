@@ -40,9 +40,7 @@ def run(n=5000, seed=1, **changes):
         "model": sp.DipolePortal(mass=0.2, d_mu=3e-6),
         "region": "all",
     } | changes
-    sim = sp.Simulation(
-        small_detector(), options.pop("flux"), options.pop("model"), **options
-    )
+    sim = sp.Simulation(small_detector(), options.pop("flux"), options.pop("model"), **options)
     return sim.run(n, seed=seed)
 
 

@@ -28,9 +28,7 @@ def sample():
     detector.add_region("both", ["left", "right"])
     flux = sp.Flux.from_histogram(pdg=14, edges=[0.2, 2.0], values=[1e-8])
     model = sp.DipolePortal(mass=0.15, d_mu=5e-6)
-    return sp.Simulation(detector, flux, model, decay="nu e+ e-", region="both").run(
-        40_000, seed=1
-    )
+    return sp.Simulation(detector, flux, model, decay="nu e+ e-", region="both").run(40_000, seed=1)
 
 
 def test_combinations_of_cuts(sample):

@@ -23,7 +23,9 @@ def make_table(counts, seed=0):
     counts = np.asarray(counts, dtype=np.int64)
     for k in range(int(counts.max(initial=0))):
         rows = np.flatnonzero(counts > k)
-        vertex = builder.add_vertex(rows, rng.random((rows.size, 3)), rng.random(rows.size), 0, rows)
+        vertex = builder.add_vertex(
+            rows, rng.random((rows.size, 3)), rng.random(rows.size), 0, rows
+        )
         assert (vertex == k).all()
         for _ in range(2):
             builder.add_particle(rows, 22, rng.random((rows.size, 4)), 1, vertex)
@@ -67,7 +69,9 @@ def test_vertices_that_do_not_exist_are_nan():
 def test_columns_must_fit_the_counts():
     table = make_table([1, 2])
     with pytest.raises(errors.FormatError, match="event column"):
-        EventTable({"event": np.zeros(3)}, table.vertices, table.vertex_counts, {}, np.zeros(2, int))
+        EventTable(
+            {"event": np.zeros(3)}, table.vertices, table.vertex_counts, {}, np.zeros(2, int)
+        )
     with pytest.raises(errors.FormatError, match="particle column"):
         EventTable({}, {}, np.zeros(2, int), {"pdg": np.zeros(3)}, np.array([1, 1]))
     with pytest.raises(errors.ConfigError, match="no table"):

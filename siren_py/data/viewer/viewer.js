@@ -58,6 +58,11 @@ bool within(vec3 p) {
     phi -= sector * floor(phi / sector + 0.5);
     return length(q.xy) * cos(phi) <= size.x;
   }
+  if (shape == 5) {
+    float r = length(q.xy), h = 0.5 + 0.5 * q.z / size.z;
+    if (abs(q.z) > size.z || r > mix(size.x, size.y, h) || r < mix(more.z, more.w, h)) return false;
+    return mod(atan(q.y, q.x) - more.x, 6.283185307) <= more.y;
+  }
   return false;
 }
 void main() {

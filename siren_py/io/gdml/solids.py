@@ -8,11 +8,11 @@ them only.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from siren_py._typing import FloatArray
+from siren_py._typing import ArrayLike, FloatArray
 from siren_py.errors import GeometryError, nearest_names
 from siren_py.geometry.solids import Box, Cylinder, Solid, Sphere
 from siren_py.io.gdml.scope import CM_PER_MM, Scope
@@ -39,6 +39,7 @@ class Solids:
         self.solids: dict[str, Solid] = {}
         self._nodes: dict[str, Node] = {}
         self._depth: dict[str, int] = {}
+        self._parts: dict[str, int] = {}
 
     def read(self, node: Node) -> None:
         """Read a ``<solids>`` element."""
@@ -137,7 +138,8 @@ class Solids:
         from siren_py.geometry import Trapezoid
 
         (length,) = self._sizes(node, "z")
-        return Trapezoid(*(self.scope.length(node, k) for k in ("x1", "x2", "y1", "y2")), length)
+        x1, x2, y1, y2 = (self.scope.length(node, key) for key in ("x1", "x2", "y1", "y2"))
+        return Trapezoid(x1, x2, y1, y2, length)
 
     def _planes(self, node: Node) -> tuple[list[float], list[float], list[float]]:
         planes = list(node.all("zplane"))
@@ -303,10 +305,12 @@ class Solids:
         first_node, second_node = node.need("first"), node.need("second")
         names = [self.scope.name(n, "ref") for n in (first_node, second_node)]
         first, second = (self.need(node, name) for name in names)
+        # A boolean of twice the same boolean doubles with each level; a few lines are enough to
+        # never end.
+        self._count(node, sum(self._parts.get(name, 1) for name in names))
         depth = 1 + max(self._depth.get(name, 0) for name in names)
-        limit = self.scope.budget.limits.max_depth
-        if depth > limit:
-            raise node.fault(f"booleans are nested more than {limit} deep.")
+        if depth > self.scope.budget.limits.max_depth:
+            raise node.fault(f"booleans are nested more than {depth - 1} deep.")
         self._depth[self.scope.name(node)] = depth
         position, matrix, _ = self.scope.placement(node)
         moved, turned, _ = self.scope.placement(node, "first")
@@ -316,6 +320,15 @@ class Solids:
         solid: Solid = operation(first, second, at=position, rotation=matrix)
         return solid
 
+    def _count(self, node: Node, parts: int) -> None:
+        limit = self.scope.budget.limits.max_parts
+        if parts > limit:
+            raise node.fault(
+                f"it is made of {parts} solids, more than {limit}; place them as volumes of their "
+                "own, or raise max_parts."
+            )
+        self._parts[self.scope.name(node)] = parts
+
     def _multi_union(self, node: Node) -> Solid:
         from siren_py.geometry import Placed, Union
 
@@ -323,10 +336,12 @@ class Solids:
         parts = list(node.all("multiUnionNode"))
         if not parts:
             raise node.fault("it needs at least one <multiUnionNode>.")
+        names = [self.scope.name(part.need("solid"), "ref") for part in parts]
         if len(parts) > self.scope.budget.limits.max_depth:
             raise node.fault(f"it has {len(parts)} solids, more than can be nested.")
-        for part in parts:
-            solid = self.need(part, self.scope.name(part.need("solid"), "ref"))
+        self._count(node, sum(self._parts.get(name, 1) for name in names))
+        for part, name in zip(parts, names, strict=True):
+            solid = self.need(part, name)
             position, matrix, _ = self.scope.placement(part)
             if result is None:
                 result = Placed(solid, position, matrix)
@@ -358,7 +373,7 @@ class Solids:
     }
 
 
-def _convex(corners: list[tuple[float, ...]] | list[FloatArray]) -> Solid:
+def _convex(corners: Sequence[ArrayLike]) -> Solid:
     from siren_py.geometry import Polyhedron
 
     return Polyhedron(np.unique(np.array(corners), axis=0))

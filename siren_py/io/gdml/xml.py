@@ -26,14 +26,17 @@ class Limits:
         Nesting of elements, of volumes and of booleans.
     max_volumes
         Placed volumes.
+    max_parts
+        Solids that one boolean is made of.
     max_files
         Files that are read.
     """
 
     max_bytes: int = MAX_BYTES
-    max_nodes: int = 2_000_000
+    max_nodes: int = 1_000_000
     max_depth: int = 100
     max_volumes: int = 100_000
+    max_parts: int = 500
     max_files: int = 1000
 
 
@@ -176,6 +179,8 @@ def parse_xml(path: Path, limits: Limits, what: str = "a GDML file") -> tuple[No
             f"{path}, line {error.lineno}, column {error.offset + 1}: this is no well-formed XML "
             f"({reason}); expected {what}."
         ) from error
+    except FormatError:
+        raise
     except (ValueError, LookupError) as error:
         raise FormatError(f"{path}: the encoding of the XML cannot be read: {error}.") from error
     if builder.root is None:
