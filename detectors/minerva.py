@@ -270,6 +270,9 @@ def add_upstream(detector: DetectorModel, helium: bool) -> None:
         ("helium", HELIUM_RADIUS, length, HELIUM if helium else VACUUM),
     ):
         detector.add(name, Cylinder(radius * mm, size * mm), material, at=at_z(HELIUM_Z))
+    walls = ["veto-steel-1", "veto-steel-2"]
+    detector.declare("wall", walls, "the veto wall, two plates of steel across the beam: NIM")
+    detector.declare("wall", "helium-vacuum-vessel", "end caps of the helium target's cryostat")
 
 
 def add_frames(detector: DetectorModel) -> None:
@@ -285,7 +288,10 @@ def add_frames(detector: DetectorModel) -> None:
     steel = Material.from_volume_fractions(
         "outer detector", {STEEL: share, SCINTILLATOR: FRAME_BARS, AIR: 1 - share - FRAME_BARS}
     )
-    for name, (count, face, pitch) in frames.items():
+    following = [face for _, face, _ in frames.values()][1:] + [math.inf]
+    for (name, (count, face, pitch)), end in zip(frames.items(), following, strict=True):
+        # The places of modules are rounded to 10 um: the last air gap ends where the next begins.
+        pitch = min(pitch, (end - face) / count)
         thickness = HCAL_FRAME_THICKNESS if name == "frames-hcal" else FRAME_THICKNESS
         layers = [(thickness, steel), (pitch - thickness, AIR)]
         add_stack(detector, name, FRAME[1], layers, count, face)
@@ -405,6 +411,8 @@ def add_regions(detector: DetectorModel) -> None:
     faces = module_face(first), module_face(last) + FIRST_PLANE + SECOND_PLANE + PLANE_THICKNESS / 2
     add_hexagon_region(detector, "tracker", FIDUCIAL_APOTHEM, *faces)
     add_hexagon_region(detector, "nuclear-targets", FIDUCIAL_APOTHEM, *TARGET_REGION)
+    air = "the region of the nuclear targets is one prism, with the air between its modules"
+    detector.declare("region", "nuclear-targets", air)
     first, last = ELECTRON_MODULES
     faces = module_face(first), module_face(last + 1)
     add_hexagon_region(detector, "electron-scattering", ELECTRON_APOTHEM, *faces)

@@ -25,33 +25,17 @@ from siren_py.geometry.arrays import (
     external_solids,
 )
 from siren_py.geometry.layers import LayerStack
-from siren_py.geometry.placement import Placement, RotationLike, vector3
+from siren_py.geometry.placement import Placement, RotationLike
 from siren_py.geometry.profiles import RadialDensity
 from siren_py.geometry.solids import Solid, lines, points3
 from siren_py.geometry.visible import VisibleVolumes
 from siren_py.io.exports import ExportModel
 from siren_py.masses import MassModel, PublishedMass
 from siren_py.regions import Region
-from siren_py.volumes import Beam, Segments, Volume
+from siren_py.volumes import Beam, Segments, Volume, point_tuple, unit_tuple
 
 if TYPE_CHECKING:
     from siren_py.materials import Material
-
-
-def _unit(vector: ArrayLike, what: str) -> tuple[float, float, float]:
-    """Return a vector of any length as a unit vector."""
-    way = vector3(vector, what)
-    norm = float(np.linalg.norm(way))
-    if norm == 0.0:
-        raise GeometryError(f"{what} is zero; it must be a vector.")
-    return _point(way / norm)
-
-
-def _point(vector: ArrayLike) -> tuple[float, float, float]:
-    """Return a vector as a tuple of floats."""
-    x, y, z = (float(c) for c in vector3(vector, "A point of the beam"))
-    return x, y, z
-
 
 _SOLID_METHODS = ("intervals", "contains", "volume", "bounds", "sample")
 
@@ -229,8 +213,8 @@ class DetectorModel(MassModel, DepthModel, AuditModel, ExportModel):
         source_start
             Where the source begins [cm]. None: `distance` before the origin.
         """
-        way = _unit(direction, "The direction of the beam")
-        axis = None if source_axis is None else _unit(source_axis, "The axis of the source")
+        way = unit_tuple(direction, "The direction of the beam")
+        axis = None if source_axis is None else unit_tuple(source_axis, "The axis of the source")
         if not (math.isfinite(source_length) and source_length >= 0.0):
             raise GeometryError(
                 f"The length of the source must be finite and not negative [cm]; it is "
@@ -246,7 +230,7 @@ class DetectorModel(MassModel, DepthModel, AuditModel, ExportModel):
             description,
             float(source_length),
             axis,
-            None if source_start is None else _point(source_start),
+            None if source_start is None else point_tuple(source_start),
         )
         return self.beam
 

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from siren_py._numba import kernel
 from siren_py._optional import import_optional
 from siren_py._typing import FloatArray, IntArray
 from siren_py.appearance import GAS, core_box, families, material_colours, sample_vertices
 from siren_py.errors import ConfigError, unknown_name
 from siren_py.geometry.solids import Box
+from siren_py.slices import ACROSS, slice_values
 
 if TYPE_CHECKING:
     from siren_py.appearance import Vertices
@@ -27,96 +27,9 @@ if TYPE_CHECKING:
 _WHY = "Cross-sections"
 _BY = ("material", "density")
 _SCALES = {"cm": 1.0, "m": 0.01}
-# Across the page and up the page for the axis that is cut.
-_ACROSS = {"x": ("z", "y"), "y": ("z", "x"), "z": ("x", "y")}
-_ROWS_PER_PIXEL = 6
 _EDGE = 0.62  # brightness of the lines between volumes
 _MOST_POINTS = 20_000
 _MOST_LABELS = 24
-
-
-def slice_values(
-    detector: DetectorModel,
-    axis: str,
-    at: float,
-    window: tuple[float, float, float, float],
-    shape: tuple[int, int],
-    values: FloatArray,
-) -> tuple[FloatArray, IntArray]:
-    """Average values of the materials over the pixels of a cross-section.
-
-    Parameters
-    ----------
-    axis, at
-        The plane: axis = at [cm].
-    window
-        Left, right, bottom, top [cm]; see `_ACROSS` for which axes these are.
-    shape
-        Pixels (rows, columns).
-    values
-        (materials + 1, channels): what each material, and vacuum (last), counts.
-
-    Returns
-    -------
-    image : (rows, columns, channels)
-        The first row is the bottom.
-    volume : (rows, columns) int64
-        Volume at the middle of each pixel, -1 for vacuum.
-    """
-    rows, columns = shape
-    left, right, bottom, top = window
-    across, up = ("xyz".index(name) for name in _ACROSS[axis])
-    lines = rows * _ROWS_PER_PIXEL
-    # Each row in a pixel at a place of its own, so that fine layers make no moire pattern.
-    rng = np.random.default_rng(1)
-    steps = np.arange(lines) + rng.random(lines)
-    steps[_ROWS_PER_PIXEL // 2 :: _ROWS_PER_PIXEL] = (
-        np.arange(rows) * _ROWS_PER_PIXEL + 0.5 * _ROWS_PER_PIXEL
-    )
-    origins = np.empty((lines, 3))
-    origins[:, "xyz".index(axis)] = at
-    origins[:, up] = bottom + steps * (top - bottom) / lines
-    origins[:, across] = left
-    ways = np.tile(np.eye(3)[across], (lines, 1))
-    segments = detector.trace(origins, ways, 0.0, right - left)
-    image = np.tile(values[-1], (rows, columns, 1))
-    volume = np.full((rows, columns), -1, np.int64)
-    _paint(
-        segments.offsets, segments.t_in, segments.t_out, segments.material, segments.volume,
-        values, columns / (right - left), _ROWS_PER_PIXEL, image, volume,
-    )  # fmt: skip
-    return image, volume
-
-
-@kernel
-def _paint(
-    offsets: IntArray,
-    t_in: FloatArray,
-    t_out: FloatArray,
-    material: IntArray,
-    volume: IntArray,
-    values: FloatArray,
-    pixels_per_cm: float,
-    lines_per_row: int,
-    image: FloatArray,
-    volumes: IntArray,
-) -> None:
-    columns, channels = image.shape[1], image.shape[2]
-    for line in range(len(offsets) - 1):
-        row = line // lines_per_row
-        middle = line % lines_per_row == lines_per_row // 2
-        for k in range(offsets[line], offsets[line + 1]):
-            low, high = t_in[k] * pixels_per_cm, t_out[k] * pixels_per_cm
-            first, last = max(int(low), 0), min(int(np.ceil(high)), columns)
-            for column in range(first, last):
-                part = min(high, column + 1.0) - max(low, float(column))
-                if part <= 0.0:
-                    continue
-                for c in range(channels):
-                    more = values[material[k], c] - values[-1, c]
-                    image[row, column, c] += part / lines_per_row * more
-                if middle and low <= column + 0.5 < high:
-                    volumes[row, column] = volume[k]
 
 
 def draw_slice(
@@ -167,13 +80,13 @@ def draw_slice(
         If the plane, the window, `by` or a region cannot be used.
     """
     patheffects = import_optional("matplotlib.patheffects", "plot", _WHY)
-    if axis not in _ACROSS:
-        raise unknown_name("axis", axis, _ACROSS)
+    if axis not in ACROSS:
+        raise unknown_name("axis", axis, ACROSS)
     if by not in _BY:
         raise unknown_name("way to colour", by, _BY)
     if not np.isfinite(at):
         raise ConfigError(f"The plane must be at a finite place [cm]; it is at {axis} = {at!r}.")
-    u, v = ("xyz".index(name) for name in _ACROSS[axis])
+    u, v = ("xyz".index(name) for name in ACROSS[axis])
     if window is None:
         lo, hi = core_box(detector)
         window = (lo[u], hi[u], lo[v], hi[v])
@@ -207,8 +120,8 @@ def draw_slice(
     ax.set_xlim(extent[:2])
     ax.set_ylim(extent[2:])
     ax.set_aspect("equal")
-    ax.set_xlabel(f"{_ACROSS[axis][0]} [{unit}]")
-    ax.set_ylabel(f"{_ACROSS[axis][1]} [{unit}]")
+    ax.set_xlabel(f"{ACROSS[axis][0]} [{unit}]")
+    ax.set_ylabel(f"{ACROSS[axis][1]} [{unit}]")
     ax.set_title(f"{axis} = {_place(at * scale)} {unit}", fontsize="medium")
     return ax
 
@@ -316,7 +229,7 @@ def _section(
 ) -> tuple[FloatArray, FloatArray, Any] | None:
     """Return a grid (u, v) over a solid in the plane and whether it is inside, or None."""
     w = "xyz".index(axis)
-    u, v = ("xyz".index(name) for name in _ACROSS[axis])
+    u, v = ("xyz".index(name) for name in ACROSS[axis])
     lo, hi = leaf.box()
     left, right, bottom, top = window
     apart = hi[u] < left or lo[u] > right or hi[v] < bottom or lo[v] > top
@@ -394,15 +307,15 @@ def draw_detector(
     if point.shape != (3,) or not np.all(np.isfinite(point)):
         raise ConfigError(f"at must be a point (x, y, z) [cm]; it is {at!r}.")
     for axis in axes:
-        if axis not in _ACROSS:
-            raise unknown_name("axis", axis, _ACROSS)
+        if axis not in ACROSS:
+            raise unknown_name("axis", axis, ACROSS)
     size = hi - lo
-    spans = [[size["xyz".index(name)] for name in _ACROSS[axis]] for axis in axes]
+    spans = [[size["xyz".index(name)] for name in ACROSS[axis]] for axis in axes]
     vertices = None if sample is None else sample_vertices(sample, _MOST_POINTS)
     figure, cells, legend = _panels(figures.Figure, spans)
     drawn = []
     for axis, ax in zip(axes, cells, strict=True):
-        u, v = ("xyz".index(name) for name in _ACROSS[axis])
+        u, v = ("xyz".index(name) for name in ACROSS[axis])
         draw_slice(
             detector, axis, float(point["xyz".index(axis)]), by=by, regions=regions, ax=ax,
             window=(lo[u], hi[u], lo[v], hi[v]), vertices=vertices, pixels=pixels,

@@ -7,14 +7,30 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from siren_py._typing import FloatArray, IntArray
+from siren_py._typing import ArrayLike, FloatArray, IntArray
+from siren_py.errors import GeometryError
 from siren_py.geometry.layers import LayerStack
-from siren_py.geometry.placement import Placement
+from siren_py.geometry.placement import Placement, vector3
 from siren_py.geometry.profiles import RadialDensity
 from siren_py.geometry.solids import Solid
 
 if TYPE_CHECKING:
     from siren_py.materials import Material
+
+
+def unit_tuple(vector: ArrayLike, what: str) -> tuple[float, float, float]:
+    """Return a vector of any length as a unit vector."""
+    way = vector3(vector, what)
+    norm = float(np.linalg.norm(way))
+    if norm == 0.0:
+        raise GeometryError(f"{what} is zero; it must be a vector.")
+    return point_tuple(way / norm)
+
+
+def point_tuple(vector: ArrayLike) -> tuple[float, float, float]:
+    """Return a vector as a tuple of floats."""
+    x, y, z = (float(c) for c in vector3(vector, "A point of the beam"))
+    return x, y, z
 
 
 @dataclass(frozen=True)

@@ -41,11 +41,14 @@ def read(physical):
     solid, material = logical.GetSolid(), logical.GetMaterial()
     kept.extend([physical, logical, solid, material])
     shift, turn = physical.GetObjectTranslation(), physical.GetObjectRotationValue()
-    value = lambda name: getattr(turn, name)() if callable(getattr(turn, name)) else getattr(turn, name)
+    def entry(name):
+        value = getattr(turn, name)
+        return value() if callable(value) else value
     return {
-        "name": physical.GetName(), "solid": solid, "density": material.GetDensity() / (g.g / g.cm3),
+        "name": physical.GetName(), "solid": solid,
+        "density": material.GetDensity() / (g.g / g.cm3),
         "shift": np.array([shift.x, shift.y, shift.z]),
-        "turn": np.array([[value(a + b) for b in "xyz"] for a in "xyz"]),
+        "turn": np.array([[entry(a + b) for b in "xyz"] for a in "xyz"]),
         "replica": physical.IsReplicated(),
         "daughters": [read(logical.GetDaughter(i)) for i in range(logical.GetNoDaughters())],
     }

@@ -159,18 +159,16 @@ class Boolean(KernelSolid):
         """Return the steps of both solids and the operation."""
         return self._steps
 
-    def _parts(self) -> tuple[PlacedSolid, PlacedSolid]:
-        from siren_py.geometry.arrays import PlacedSolid
-
-        first = PlacedSolid("first", self.first, Placement.of(), (0,))
-        return first, PlacedSolid("second", self.second, self.placement, (0,))
+    def _exact_volume(self) -> Estimate | None:
+        """Return the volume [cm3] if closed forms give it."""
+        raise NotImplementedError  # each operation has its own
 
     @cached_property
-    def _remainder(self) -> Estimate:
-        """Volume of what is left of the first without the second [cm3]."""
-        from siren_py.geometry.visible import VisibleVolumes
+    def _volume(self) -> Estimate:
+        from siren_py.geometry.visible import measured_volume
 
-        return VisibleVolumes(self._parts()).of(0).weighted(np.ones(1))
+        exact = self._exact_volume()
+        return measured_volume(self) if exact is None else exact
 
     def volume_estimate(self) -> Estimate:
         """Return the volume [cm3] with its error.
@@ -178,7 +176,7 @@ class Boolean(KernelSolid):
         Exact (error 0) if one solid is proved to contain the other or to be apart from it, and
         for boxes with parallel faces; otherwise by line integrals, good to about 5e-4.
         """
-        raise NotImplementedError  # each operation has its own
+        return self._volume
 
     def volume(self) -> float:
         """Return the volume [cm3]; `volume_estimate` tells its error."""
@@ -217,10 +215,11 @@ class Union(Boolean):
         (lo, hi), (low, high) = self.first.bounds(), self.placement.box(*self.second.bounds())
         return np.minimum(lo, low), np.maximum(hi, high)
 
-    def volume_estimate(self) -> Estimate:
-        """Return the volume [cm3] with its error; see `Boolean.volume_estimate`."""
-        second, rest = volume_of(self.second), self._remainder
-        return Estimate(second.value + rest.value, float(np.hypot(second.error, rest.error)))
+    def _exact_volume(self) -> Estimate | None:
+        parts = _operands(kernels.UNION, self, Placement.of())
+        left = [_left(part, parts[i + 1 :]) for i, part in enumerate(parts)]
+        values = [one.value for one in left if one is not None and one.error == 0.0]
+        return Estimate(sum(values)) if len(values) == len(parts) else None
 
     def sample(self, n: int, rng: RNGLike = None) -> FloatArray:
         """Return n points (n, 3), uniform inside [cm]."""
@@ -254,11 +253,12 @@ class Intersection(Boolean):
         (lo, hi), (low, high) = self.first.bounds(), self.placement.box(*self.second.bounds())
         return np.maximum(lo, low), np.minimum(hi, high)
 
-    def volume_estimate(self) -> Estimate:
-        """Return the volume [cm3] with its error; see `Boolean.volume_estimate`."""
-        first, rest = volume_of(self.first), self._remainder
-        error = float(np.hypot(first.error, rest.error))
-        return Estimate(max(first.value - rest.value, 0.0), error)
+    def _exact_volume(self) -> Estimate | None:
+        first = _part(self.first, Placement.of())
+        whole, rest = _left(first, []), _left(first, [_part(self.second, self.placement)])
+        if whole is None or rest is None or whole.error > 0.0 or rest.error > 0.0:
+            return None
+        return Estimate(whole.value - rest.value)
 
     def sample(self, n: int, rng: RNGLike = None) -> FloatArray:
         """Return n points (n, 3), uniform inside [cm]."""
@@ -274,9 +274,20 @@ class Difference(Boolean):
         """Return the corners (lo, hi) [cm]: those of the first solid."""
         return self.first.bounds()
 
-    def volume_estimate(self) -> Estimate:
-        """Return the volume [cm3] with its error; see `Boolean.volume_estimate`."""
-        return self._remainder
+    def _exact_volume(self) -> Estimate | None:
+        # A - B - C - (D + E): one solid and all that is taken away from it.
+        solid: Solid = self
+        frame = Placement.of()
+        cutters: list[PlacedSolid] = []
+        while isinstance(solid, (Difference, Placed)):
+            if isinstance(solid, Placed):
+                frame = frame @ solid.placement
+                solid = solid.solid
+                continue
+            cutters += _operands(kernels.UNION, solid.second, frame @ solid.placement)
+            solid = solid.first
+        left = _left(_part(solid, frame), cutters)
+        return left if left is not None and left.error == 0.0 else None
 
     def sample(self, n: int, rng: RNGLike = None) -> FloatArray:
         """Return n points (n, 3), uniform inside [cm]."""
@@ -287,6 +298,30 @@ class Difference(Boolean):
             return points, ~inside
 
         return rejection(n, as_generator(rng), draw, "Difference")
+
+
+def _part(solid: Solid, placement: Placement) -> PlacedSolid:
+    from siren_py.geometry.arrays import PlacedSolid
+
+    return PlacedSolid(type(solid).__name__, solid, placement, (0,))
+
+
+def _left(item: PlacedSolid, cutters: list[PlacedSolid]) -> Estimate | None:
+    """Return what is left of a solid without others [cm3], if closed forms give it."""
+    from siren_py.geometry.visible import exact_visible_volume
+
+    left, _ = exact_visible_volume(item, cutters)
+    return None if left is None else left.weighted(np.ones(1))
+
+
+def _operands(operation: int, solid: Solid, placement: Placement) -> list[PlacedSolid]:
+    """Return the solids that a chain of the same operation joins, each at its place."""
+    if isinstance(solid, Placed):
+        return _operands(operation, solid.solid, placement @ solid.placement)
+    if isinstance(solid, Boolean) and solid._operation == operation:
+        second = _operands(operation, solid.second, placement @ solid.placement)
+        return [*_operands(operation, solid.first, placement), *second]
+    return [_part(solid, placement)]
 
 
 def _in_box(solid: KernelSolid, n: int, rng: np.random.Generator) -> FloatArray:

@@ -27,8 +27,10 @@ from siren_py.geometry.arrays import (
     geometry_arrays,
     make_scratch,
 )
+from siren_py.geometry.base import Solid
 from siren_py.geometry.booleans import volume_of
 from siren_py.geometry.borrowing import borrow_external, borrow_geometry, borrow_scratch
+from siren_py.geometry.placement import Placement
 from siren_py.geometry.prism import Prism
 from siren_py.geometry.relations import are_apart, is_axis_box, is_inside
 from siren_py.geometry.solids import Box, Cylinder, RegularPrism
@@ -94,30 +96,47 @@ class VisibleVolumes:
 
 
 def _visible_volume(item: PlacedSolid, later: Sequence[PlacedSolid]) -> VisibleVolume:
+    exact, maximal = exact_visible_volume(item, later)
+    return _by_lines(item, maximal) if exact is None else exact
+
+
+def measured_volume(solid: Solid) -> Estimate:
+    """Return the volume of a solid [cm3] from parallel lines, whatever it says itself."""
+    item = PlacedSolid(type(solid).__name__, solid, Placement.of(), (0,))
+    return _by_lines(item, []).weighted(np.ones(1))
+
+
+def exact_visible_volume(
+    item: PlacedSolid, later: Sequence[PlacedSolid]
+) -> tuple[VisibleVolume | None, list[PlacedSolid]]:
+    """Return the visible volume if closed forms give it, and the solids that displace something."""
     later = [other for other in later if not are_apart(item, other)]
     if any(is_inside(item, other) for other in later):
-        return _exact(item, np.zeros(len(item.materials)))
+        return _exact(item, np.zeros(len(item.materials))), []
     # What lies in another displacing solid, which then is larger, displaces nothing more.
     maximal: list[PlacedSolid] = []
-    ordered = sorted(later, key=_box_volume, reverse=True)
-    lo, hi = _corners(ordered)
-    kept = np.zeros(len(ordered), np.bool_)
-    for index, other in enumerate(ordered):
-        # Only a box that reaches as far can have it inside: with thousands of solids few do.
-        reach = kept & np.all((lo <= hi[index]) & (hi >= lo[index]), axis=1)
-        if not any(is_inside(other, ordered[i]) for i in np.flatnonzero(reach)):
-            kept[index] = True
+    for other in sorted(later, key=_box_volume, reverse=True):
+        if not any(is_inside(other, larger) for larger in maximal):
             maximal.append(other)
     boxes = [other for other in maximal if is_axis_box(other) and is_axis_box(item)]
     others = [other for other in maximal if not (is_axis_box(other) and is_axis_box(item))]
+    if others and (is_measured(item.solid) or len(set(item.materials)) > 1):
+        return None, maximal
     layers = layer_volumes(item, boxes)
-    if layers is not None and not others:
-        return _exact(item, layers)
-    if layers is not None and len(set(item.materials)) == 1 and _are_separate(item, boxes, others):
+    if layers is None:
+        return None, maximal
+    if not others:
+        return _exact(item, layers), maximal
+    if _are_separate(item, boxes, others):
         lost = [volume_of(other.solid) for other in others]
         visible = layers - sum(one.value for one in lost) * layers / layers.sum()
-        return _exact(item, visible, sum(one.error**2 for one in lost))
-    return _by_lines(item, maximal)
+        return _exact(item, visible, sum(one.error**2 for one in lost)), maximal
+    return None, maximal
+
+
+def is_measured(solid: Solid) -> bool:
+    """Whether the volume of a solid may have to be measured with lines itself."""
+    return hasattr(solid, "volume_estimate")
 
 
 def _box_volume(item: PlacedSolid) -> float:
@@ -267,7 +286,7 @@ def _by_lines(item: PlacedSolid, later: Sequence[PlacedSolid]) -> VisibleVolume:
     density = np.zeros(len(materials) + 1)
     whole, cut = geometry_arrays([own], density), geometry_arrays(cutting, density)
     # A volume that had to be measured itself is no better than the lines.
-    layers = layer_volumes(item) if volume_of(item.solid).error == 0.0 else None
+    layers = None if is_measured(item.solid) else layer_volumes(item)
     known = None if layers is None else np.bincount(inverse, layers, minlength=len(materials))
     rng = stream(0, "visible volume")
     for points, generator in _LATTICES:
@@ -294,7 +313,8 @@ def _by_lines(item: PlacedSolid, later: Sequence[PlacedSolid]) -> VisibleVolume:
         replicas = min(candidates, key=lambda sample: float(np.var(sample.sum(axis=1))))
         value = replicas.mean(axis=0)
         # Nothing finer than a fraction of one line is resolved, even if all shifts agree.
-        floor = (item.solid.volume() / (points * _SHIFTS)) ** 2 / max(len(value), 1)
+        size = _box_volume(item) if is_measured(item.solid) else item.solid.volume()
+        floor = (size / (points * _SHIFTS)) ** 2 / max(len(value), 1)
         covariance = np.atleast_2d(np.cov(replicas, rowvar=False)) / _SHIFTS
         covariance = covariance + floor * np.eye(len(value))
         if float(covariance.sum()) ** 0.5 <= _TARGET * float(value.sum()):

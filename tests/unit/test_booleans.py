@@ -157,7 +157,7 @@ def test_volume_agrees_with_monte_carlo_and_states_its_error(seed, depth):
     error = box * math.sqrt(max(share * (1.0 - share), 1.0 / n) / n)
     estimate = solid.volume_estimate()
     assert abs(estimate.value - box * share) < 4.5 * math.hypot(error, estimate.error)
-    assert estimate.error < 2e-3 * max(estimate.value, 0.05 * box)
+    assert estimate.error < 1e-3 * max(estimate.value, 0.2 * box)
 
 
 def test_volumes_are_exact_where_they_can_be():
@@ -241,12 +241,17 @@ def test_long_chains_and_deep_nesting():
     holes = [(x, y) for x in range(-45, 50, 10) for y in range(-45, 50, 10)]
     for x, y in holes:
         plate = Difference(plate, Cylinder(2, 3), at=(x, y, 0))
-    assert plate.volume_estimate().error < 1e-3 * plate.volume()
     expected = 1e4 - 100 * math.pi * 4
-    assert abs(plate.volume() - expected) < 5.0 * plate.volume_estimate().error
+    estimate = plate.volume_estimate()
+    assert 0.0 < estimate.error < 1e-3 * expected
+    assert abs(estimate.value - expected) < 4.5 * estimate.error
     found = plate.intervals([-99, 5, 0], [1, 0, 0])
     assert len(found.t_in) == 11
     assert np.sum(found.t_out - found.t_in) == pytest.approx(60.0)
+    drilled = Box(100, 100, 4)
+    for x, y in holes[:20]:
+        drilled = Difference(drilled, Cylinder(2, 3), at=(x, y, 0))
+    assert drilled.volume_estimate() == pytest.approx((4e4 - 20 * math.pi * 12, 0.0))
     deep = Sphere(1)
     for _ in range(40):
         deep = Difference(Box(9, 9, 9), deep)

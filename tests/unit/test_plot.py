@@ -13,7 +13,7 @@ from siren_py.appearance import core_box, families, material_colours, site_volum
 from siren_py.errors import ConfigError, UnknownNameError
 from siren_py.geometry import Box, Cylinder, LayerStack, Sphere
 from siren_py.material_library import AIR, ALUMINIUM, LEAD, SCINTILLATOR, WATER
-from siren_py.plot import slice_values
+from siren_py.slices import slice_values
 
 
 @pytest.fixture

@@ -101,11 +101,11 @@ class Scope:
         return np.array([self.number(node, key, default) for key in "xyz"]) * size
 
     def name(self, node: Node, key: str = "name") -> str:
-        """Return a name; ``"a[i]"`` is ``"a_3"`` where i is 3."""
+        """Return a name; ``"a[i]"`` is ``"a_2"`` where i is 3."""
         return self.resolved(node, node.get(key))
 
     def resolved(self, node: Node, text: str) -> str:
-        """Return a name with the indices in its brackets put in."""
+        """Return a name with the indices in its brackets put in, less one, as Geant4 does."""
         if len(text) > _MAX_NAME:
             raise node.fault(f"the name {text[:40]!r}... has {len(text)} letters.")
         if "[" not in text:
@@ -113,7 +113,7 @@ class Scope:
 
         def index(match: re.Match[str]) -> str:
             values = (self.value(node, part, "index") for part in match[1].split(","))
-            return "_" + "_".join(f"{value:.0f}" for value in values)
+            return "_" + "_".join(f"{value - 1.0:.0f}" for value in values)
 
         return _BRACKET.sub(index, text)
 
