@@ -109,7 +109,7 @@ def random_lines(solid, n, seed):
     return aim - 30.0 * directions, directions
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(st.integers(0, 2**32 - 1), st.integers(1, 4))
 def test_intervals_agree_with_containment_along_the_line(seed, depth):
     solid = random_boolean(np.random.default_rng(seed), depth)
