@@ -406,14 +406,14 @@ class DetectorModel(MassModel, DepthModel, AuditModel, ExportModel):
                     f"Detector {self.name!r}: a line has more segments than its volumes allow; "
                     "a user's solid returned different intervals for the same line."
                 )
-            extra = max(len(t_in), 8 * n)
-            t_in = np.concatenate([t_in, np.empty(extra)])
-            t_out = np.concatenate([t_out, np.empty(extra)])
-            volume = np.concatenate([volume, np.empty(extra, np.int64)])
-            material = np.concatenate([material, np.empty(extra, np.int64)])
+            # Memory that is not written to costs nothing: ask for what the rest will need.
+            filled = int(offsets[done])
+            capacity += int(1.2 * filled * (n - done) / max(done, 1)) + len(scratch.t_in)
+            t_in, t_out = _longer(t_in, filled, capacity), _longer(t_out, filled, capacity)
+            volume = _longer(volume, filled, capacity)
+            material = _longer(material, filled, capacity)
         used = slice(0, int(offsets[-1]))
-        t_in, t_out = t_in[used].copy(), t_out[used].copy()
-        volume, material = volume[used].copy(), material[used].copy()
+        t_in, t_out, volume, material = t_in[used], t_out[used], volume[used], material[used]
         density = geometry.density[material]
         if self.has_profiles:
             line = np.repeat(np.arange(n), np.diff(offsets))
@@ -453,6 +453,13 @@ class DetectorModel(MassModel, DepthModel, AuditModel, ExportModel):
             f"DetectorModel({self.name!r}: {len(self._volumes)} volumes, "
             f"{len(self._materials)} materials, regions {list(self._regions)})"
         )
+
+
+def _longer(array: np.ndarray[Any, Any], filled: int, length: int) -> np.ndarray[Any, Any]:
+    """Return an array of `length` that begins with the `filled` entries of another."""
+    longer = np.empty(length, array.dtype)
+    longer[:filled] = array[:filled]
+    return longer
 
 
 def _check_name(name: object, taken: dict[str, Any], kind: str) -> None:

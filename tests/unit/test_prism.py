@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 
 import numpy as np
@@ -33,7 +34,7 @@ def truth(solid, points):
     u, v, w = (points[:, i] for i in FRAME[solid.axis])
     inside = np.zeros(len(points), bool)
     table = np.array(solid.sections)
-    for low, high in zip(table[:-1], table[1:], strict=True):
+    for low, high in itertools.pairwise(table):
         if high[0] == low[0]:
             continue
         here = (w >= low[0]) & (w < high[0])

@@ -143,11 +143,18 @@ def test_angles_are_intrinsic_zxz(load):
     np.testing.assert_allclose(hi - lo, [100.0, 600.0, 200.0])
 
 
+def test_trapezoids_have_half_lengths(load):
+    model = load("object trd 0 0 0 0 0 0 1 2 3 5 8 t ROCK constant 1\n")
+    lo, hi = model.bounds()
+    np.testing.assert_allclose(hi - lo, [400.0, 1000.0, 1600.0])
+    assert list(model.locate([[120, 0, -400], [130, 0, -400], [0, 340, -400]])) == ["t", "", "t"]
+
+
 def test_public_name():
     assert sp.load_siren_detector is load_siren_detector
 
 
-# ----------------------------------------------------------------------------- traps: SIREN reads on
+# ----------------------------------------------------------------------------- silent traps
 
 OBJECT_TRAPS = {
     "left over": BOX.replace("2.5", "2.5 77"),
@@ -299,14 +306,11 @@ FAULTS = {
 }
 
 
+@pytest.mark.filterwarnings("ignore::siren_py.io.siren_format.SirenFormatWarning")
 @pytest.mark.parametrize("strict", [True, False])
 @pytest.mark.parametrize("text", FAULTS)
 def test_faults(load, text, strict):
-    with (
-        warnings.catch_warnings(),
-        pytest.raises(FormatError, match=r"\.dat, line \d+: .*" + re.escape(text)),
-    ):
-        warnings.simplefilter("ignore", SirenFormatWarning)
+    with pytest.raises(FormatError, match=r"\.dat, line \d+: .*" + re.escape(text)):
         load(*FAULTS[text], strict=strict)
 
 

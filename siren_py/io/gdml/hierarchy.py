@@ -73,7 +73,7 @@ def hierarchy(detector: DetectorModel) -> tuple[Box, Material | None, list[Item]
     first = items[0]
     at_origin = not first.placement.is_rotated and not np.any(first.placement.position)
     outermost = sum(item.parent == WORLD and not item.hidden for item in items) == 1
-    if isinstance(first.solid, Box) and at_origin and outermost and not first.cut:
+    if isinstance(first.solid, Box) and at_origin and outermost and not (first.cut or first.hidden):
         for item in items:
             item.parent = WORLD if item.parent == 0 else item.parent
         first.hidden = True  # it is written as the world

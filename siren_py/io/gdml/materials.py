@@ -17,8 +17,6 @@ _SUM_TOLERANCE = 1e-3
 """Fractions in published files are rounded; Geant4 warns beyond one per mille, too."""
 _ELEMENT_TOLERANCE = 0.01
 """Relative difference up to which an atomic mass is that of the natural element."""
-_GALACTIC = 1e-18
-"""Below this density [g/cm3] matter only stands for vacuum; Geant4 uses 1e-25."""
 
 # Materials of Geant4's NIST table that files use without defining them: density [g/cm3] and mass
 # fractions. NIST Standard Reference Database 124 (ESTAR) and PDG, Atomic and nuclear properties.
@@ -186,9 +184,7 @@ class Materials:
         density = self._density(node)
         fractions = self._fractions(node).fractions
         if not fractions or density == 0.0:
-            if density > _GALACTIC and not fractions:
-                # Z = 0 stands for vacuum, whatever density was put beside it.
-                density = 0.0
+            # Z = 0 stands for vacuum, whatever density was put beside it.
             return Material(short_name(name), {}, 0.0)
         total = math.fsum(fractions.values())
         try:

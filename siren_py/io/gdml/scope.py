@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import numpy as np
 
@@ -221,16 +221,3 @@ def euler_matrix(angles: FloatArray) -> FloatArray:
     if not np.any(angles):
         return np.eye(3)
     return rotation_matrix(Rotation.from_euler("xyz", angles))
-
-
-def reference(
-    node: Node, name: str, table: dict[str, object], what: str, hint: Callable[[], str]
-) -> object:
-    """Return what a name refers to, or say that there is no such thing before this line."""
-    if name in table:
-        return table[name]
-    from siren_py.errors import nearest_names
-
-    close = nearest_names(name, table, 2)
-    text = f" Did you mean {' or '.join(map(repr, close))}?" if close else hint()
-    raise node.fault(f"there is no {what} {name!r} before this line.{text}")

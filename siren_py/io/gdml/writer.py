@@ -80,7 +80,8 @@ class _Document:
         # Geant4 wants a volume before it is placed, so daughters are written before mothers.
         for k in self._daughters_first():
             self._volumes[k] = self._volume(k)
-        name = names.new("World")
+        self._world_name = "World" if matter is None else self.items[0].name
+        name = names.new(self._world_name)
         volume = SubElement(self.structure, "volume", {"name": name})
         SubElement(volume, "materialref", {"ref": filling})
         SubElement(volume, "solidref", {"ref": self.forms.form(world).name})
@@ -120,7 +121,10 @@ class _Document:
 
     def _place(self, volume: Element, children: list[int], frame: Placement) -> None:
         for k in children:
-            name = self.names.new(self.items[k].name)
+            item = self.items[k]
+            above = self._world_name if item.parent == WORLD else self.items[item.parent].name
+            # Read from GDML, names are paths; reading puts the path in front again.
+            name = self.names.new(item.name.removeprefix(f"{above}/"))
             physical = SubElement(volume, "physvol", {"name": name})
             SubElement(physical, "volumeref", {"ref": self._volumes[k]})
             relative = composed(inverted(frame), self._frame(k))
