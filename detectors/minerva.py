@@ -288,7 +288,7 @@ def add_frames(detector: DetectorModel) -> None:
     steel = Material.from_volume_fractions(
         "outer detector", {STEEL: share, SCINTILLATOR: FRAME_BARS, AIR: 1 - share - FRAME_BARS}
     )
-    following = [face for _, face, _ in frames.values()][1:] + [math.inf]
+    following = [*[face for _, face, _ in frames.values()][1:], math.inf]
     for (name, (count, face, pitch)), end in zip(frames.items(), following, strict=True):
         # The places of modules are rounded to 10 um: the last air gap ends where the next begins.
         pitch = min(pitch, (end - face) / count)

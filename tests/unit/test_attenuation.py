@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -79,7 +81,7 @@ def test_sweep_equals_quadrature(seed, log_length):
             continue
         inner = [e for e in (*piece_in, *piece_out) if a < e < b]
         points = np.unique([a, b, *inner])
-        for lo, hi in zip(points[:-1], points[1:], strict=True):
+        for lo, hi in itertools.pairwise(points):
             value, _ = quad(
                 lambda x, k=kind: density[k] * importance(x, length, piece_in, piece_out),
                 lo, hi, epsabs=0.0, epsrel=1e-11, limit=200,

@@ -17,9 +17,7 @@ import siren_py
 
 ROOT = Path(__file__).resolve().parents[2]
 
-TEST = (
-    'python3 -m venv .venv && .venv/bin/pip install -e ".[test]" && .venv/bin/python -m pytest'
-)
+TEST = 'python3 -m venv .venv && .venv/bin/pip install -e ".[test]" && .venv/bin/python -m pytest'
 
 
 @pytest.fixture(scope="module")
