@@ -111,7 +111,10 @@ class RadialDensity:
         """Smallest and largest density of a shell between two radii [g/cm3]."""
         ends = np.array([low, high]) / self.unit
         polynomial = np.polynomial.Polynomial(self.coefficients[shell])
-        turning = polynomial.deriv().roots()
+        # A leading coefficient far below rounding moves no density, but its quotients overflow.
+        slope = polynomial.deriv()
+        slope = slope.trim(1e-30 * float(np.abs(slope.coef).max()))
+        turning = slope.roots()
         real = turning[np.isreal(turning)].real
         places = np.concatenate([ends, real[(real > ends[0]) & (real < ends[1])]])
         values = polynomial(places)
