@@ -82,7 +82,9 @@ def test_the_depth_up_to_the_distance_is_the_depth(seed, reverse):
     # Never reached: all that lies ahead is less.
     assert np.all(found[~reached] < depths[~reached])
     # The smallest such distance: a little before, the depth is smaller.
-    before = starts + sign * np.where(reached, distance - 1e-3, 0.0)[:, None] * ways
+    before = (
+        starts + sign * np.where(reached, np.maximum(distance - 1e-3, 0.0), 0.0)[:, None] * ways
+    )
     assert np.all(detector.column_depth(starts, before)[reached] < depths[reached])
 
 

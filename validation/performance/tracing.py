@@ -166,7 +166,8 @@ def main() -> None:
         f"siren_py {sp.__version__}, Python {platform.python_version()}, {os.cpu_count()} cores, "
         f"{n} lines, best of three",
         "",
-        f"{'lines through':<44}{'segments':>9}{'depth [/s]':>14}{'2 threads':>14}{'segments':>14}",
+        f"{'lines through':<44}{'segments':>9}{'depth [/s]':>14}{'2 threads':>14}"
+        f"{'lists [/s]':>14}",
         *nd280_rows(n),
     ]
     for name, solids in (("boxes", BOXES), ("nine kinds of solids", MIXED)):
