@@ -22,6 +22,10 @@ class ConfigError(SirenError, ValueError):
     """An argument or an option has a value that cannot be used."""
 
 
+class NoRateError(ConfigError):
+    """Nothing can happen: the expected rate vanishes for every flux and target."""
+
+
 class UnknownNameError(SirenError, KeyError):
     """A name (detector, flux, region, nuclide, channel, ...) does not exist."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from math import isfinite
@@ -359,3 +360,25 @@ class DipolePortal:
             if value != getattr(defaults, option.name):
                 parts.append(f"{option.name}={value!r}")
         return f"DipolePortal({', '.join(parts)})"
+
+
+_RECORDS: dict[str, tuple[str, str]] = {"dipole-portal": ("siren_py.models", "DipolePortal")}
+"""Where the class is that reads the record of a model back, by the name in the record."""
+
+
+def model_from_dict(record: Mapping[str, Any]) -> Any:
+    """Build a model from the record that a file keeps of it.
+
+    Raises
+    ------
+    ConfigError
+        If the model was put together from a user's own processes, of which only names are kept.
+    """
+    name = str(record.get("name"))
+    if name not in _RECORDS:
+        raise ConfigError(
+            f"The model {name!r} was put together from processes of one's own; a file keeps their "
+            f"names only. Models that can be read back: {', '.join(_RECORDS)}."
+        )
+    module, attribute = _RECORDS[name]
+    return getattr(importlib.import_module(module), attribute).from_dict(record)

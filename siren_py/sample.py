@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,7 +20,9 @@ from siren_py.weighting import Sums, exposure_by_flux, product_of_factors, run_o
 if TYPE_CHECKING:
     import awkward as ak
 
+    from siren_py.flux import FluxLike
     from siren_py.injection.injector import Injector
+    from siren_py.injection.signal import ModelLike
 
 KEYS = {
     "material": "materials",
@@ -55,6 +57,9 @@ class Sample:
         Configuration, seed, versions: what is written into every output.
     injector
         What made the events, where that is known: for densities in combinations.
+    model, fluxes
+        Model and fluxes that the weights are for, where these are known as objects; those of
+        the injector by default.
     """
 
     def __init__(
@@ -64,6 +69,9 @@ class Sample:
         names: Mapping[str, Any],
         provenance: Mapping[str, Any],
         injector: Injector | None = None,
+        *,
+        model: ModelLike | None = None,
+        fluxes: Sequence[FluxLike] | None = None,
     ) -> None:
         if n_attempts < 1:
             raise ConfigError(f"A sample needs at least one attempt; it has {n_attempts}.")
@@ -72,6 +80,11 @@ class Sample:
         self._names = dict(names)
         self.provenance = dict(provenance)
         self.injector = injector
+        if injector is not None:
+            model = injector.model if model is None else model
+            fluxes = injector.fluxes if fluxes is None else fluxes
+        self.model = model
+        self.fluxes = None if fluxes is None else list(fluxes)
 
     # ---------------------------------------------------------------- size and access
 
@@ -116,7 +129,14 @@ class Sample:
     def _with_table(self, table: EventTable) -> Sample:
         store = TableStore()
         store.append(table)
-        return Sample(store, self.n_attempts, self._names, self.provenance, self.injector)
+        return self._like(store, self.provenance)
+
+    def _like(self, store: TableStore, provenance: Mapping[str, Any]) -> Sample:
+        """Return a sample with other tables and all else the same."""
+        return Sample(
+            store, self.n_attempts, self._names, provenance, self.injector,
+            model=self.model, fluxes=self.fluxes,
+        )  # fmt: skip
 
     def table(self) -> EventTable:
         """Return all events in one table (loads everything into memory)."""
@@ -292,13 +312,57 @@ class Sample:
         store = self._store.map(lambda t: t.take(evaluate_cut(chosen, self._with_table(t))))
         provenance = dict(self.provenance)
         provenance["cuts"] = [*provenance.get("cuts", []), chosen.name]
-        return Sample(store, self.n_attempts, self._names, provenance, self.injector)
+        return self._like(store, provenance)
 
     def cut_flow(
         self, cuts: Iterable[Cut | CutFunction], pot: float | Mapping[str, float] = 1.0
     ) -> CutFlow:
         """Apply cuts in order and count what is left after each; see `siren_py.selection`."""
         return cut_flow(self, cuts, pot)
+
+    def reweight(
+        self,
+        *,
+        model: ModelLike | None = None,
+        flux: FluxLike | Sequence[FluxLike] | None = None,
+        **couplings: float,
+    ) -> Sample:
+        """Return the same events with the exact weights of other couplings, model or flux.
+
+        Parameters
+        ----------
+        model
+            Another model with the same particles and masses.
+        flux
+            A flux for each of the sample's, of the same flavours in the same order.
+        **couplings
+            Couplings by name, e.g. ``d_mu=2e-7`` [1/GeV]: those that change.
+
+        Returns
+        -------
+        Sample
+            Its `effective_size` tells what the events are still worth: nearly all of it towards
+            shorter lives within a factor of ten in decay length, little towards longer ones.
+
+        Raises
+        ------
+        ConfigError
+            If masses or angular distributions differ, the other flux reaches beyond the
+            sample's energies, or the events do not reach far enough upstream.
+
+        Examples
+        --------
+        >>> import siren_py as sp
+        >>> model = sp.DipolePortal(mass=0.1, d_mu=2e-7)
+        >>> sim = sp.Simulation("nd280", "t2k-nd280:fhc:numu", model, region="tpc")
+        >>> sample = sim.run(1000, seed=1)
+        >>> stronger = sample.reweight(d_mu=3e-7)
+        >>> stronger.expected().value > sample.expected().value
+        True
+        """
+        from siren_py.reweighting import reweight
+
+        return reweight(self, model=model, flux=flux, **couplings)
 
     # ---------------------------------------------------------------- words
 

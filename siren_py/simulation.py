@@ -93,7 +93,7 @@ class Simulation:
         beam: str = "parallel",
     ) -> None:
         self.detector = load_detector(detector) if isinstance(detector, str) else detector
-        self.fluxes = _fluxes(flux)
+        self.fluxes = as_fluxes(flux)
         self.model = check_model(model)
         self.region = self._region(region)
         if proposal not in PROPOSALS:
@@ -200,14 +200,15 @@ class Simulation:
                 store.append(table)
                 done += size(number)
                 report(done, count)
-        return Sample(store, count, self.names, self._provenance(seed, count), self.injector)
+        return Sample(store, count, self.names, self.provenance(seed, count), self.injector)
 
     @property
     def names(self) -> dict[str, Any]:
         """Lists of names that the integer columns of the events refer to."""
         return {**self.injector.names(), "fluxes": self._flux_descriptions}
 
-    def _provenance(self, seed: int, n: int) -> dict[str, Any]:
+    def provenance(self, seed: int, n: int) -> dict[str, Any]:
+        """Return what is written into every output of a run of `n` attempts."""
         from siren_py import __version__
 
         return {
@@ -236,7 +237,14 @@ def describe_flux(flux: FluxLike) -> dict[str, Any]:
     return {**own, **description}
 
 
-def _fluxes(flux: FluxSpecs) -> list[FluxLike]:
+def as_fluxes(flux: FluxSpecs) -> list[FluxLike]:
+    """Return a list of fluxes from whatever a user may give.
+
+    Raises
+    ------
+    ConfigError
+        If it is something else, nothing, or two fluxes have the same name.
+    """
     several = isinstance(flux, Iterable) and not isinstance(flux, str | FluxLike)
     items: list[Any] = list(flux) if several else [flux]  # type: ignore[arg-type]
     found: list[FluxLike] = []
@@ -260,3 +268,6 @@ def _fluxes(flux: FluxSpecs) -> list[FluxLike]:
                 "each its own name."
             )
     return found
+
+
+_fluxes = as_fluxes

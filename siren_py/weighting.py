@@ -131,6 +131,14 @@ class Sums:
         self._squares = np.zeros((n_categories, attempts.size))
         self.count = np.zeros(n_categories, dtype=np.int64)
 
+    def scaled(self, factor: float, attempts: IntArray) -> Sums:
+        """Return the same sums with all weights times `factor`, for other numbers of attempts."""
+        result = Sums(attempts, self.count.size)
+        result._sums = self._sums * factor
+        result._squares = self._squares * factor**2
+        result.count = self.count.copy()
+        return result
+
     @property
     def weight(self) -> FloatArray:
         """Sum of the weights of each category."""

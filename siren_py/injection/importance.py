@@ -7,6 +7,9 @@ classes of angles give a rough table, which only steers the proposals: weights n
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+from weakref import WeakKeyDictionary
+
 import numpy as np
 
 from siren_py._typing import FloatArray, IntArray
@@ -15,6 +18,10 @@ from siren_py.injection.matter import Matter
 from siren_py.injection.placement import AimedPlacement
 from siren_py.injection.rays import rotations_to
 from siren_py.rng import stream
+
+if TYPE_CHECKING:
+    from siren_py.detector import DetectorModel
+    from siren_py.geometry.arrays import GeometryArrays
 
 _CLASSES = ((0.0, 0.03, 0.4), (0.03, 0.3, 0.25), (0.3, 1.2, 0.2), (0.0, np.pi, 0.15))
 """Classes of lines: smallest and largest angle to the beam [rad], and their say in the mixture.
@@ -51,18 +58,12 @@ class Importance:
         beam: FloatArray,
         cross_section: FloatArray,
     ) -> None:
-        # A stream of its own with a fixed seed: the table belongs to the geometry, not the run.
-        rng = stream(0, "importance")
         source, extra = placement.source, placement.source_volumes
-        if extra.size:
-            source.set_shares(np.full((LENGTHS.size, extra.size), 0.5 / extra.size))
         nuclides = np.zeros((LENGTHS.size, len(matter.nuclides)))
         volumes = np.zeros((LENGTHS.size, extra.size))
         total = np.zeros((LENGTHS.size, 1))
         weighted = cross_section[:, None] * matter.density
-        for smallest, largest, say in _CLASSES:
-            directions = _directions(beam, smallest, largest, _LINES, rng)
-            columns = placement.columns(directions, rng)
+        for columns, (_, _, say) in zip(_columns(placement, beam), _CLASSES, strict=True):
             by_nuclide = columns.sum(axis=1) @ weighted.T
             by_volume = columns[:, extra] @ weighted.sum(axis=0)
             rate = by_nuclide.sum(axis=1, keepdims=True)
@@ -88,6 +89,35 @@ class Importance:
         # Beyond the table the chance to decay in the region falls as 1/L.
         value = value * (LENGTHS[-1] / np.maximum(length, LENGTHS[-1]))
         return np.asarray(np.where(length == 0.0, self._table[0, nuclide], value))
+
+
+_Kept = tuple["GeometryArrays", dict[tuple[str, bytes], list[FloatArray]]]
+_KEPT: WeakKeyDictionary[DetectorModel, _Kept] = WeakKeyDictionary()
+
+
+def _columns(placement: AimedPlacement, beam: FloatArray) -> list[FloatArray]:
+    """Return `AimedPlacement.columns` for lines of each class of angles.
+
+    They depend on detector, region and beam alone, and are kept for the next model: in a scan
+    over masses and couplings they would take most of the time.
+    """
+    detector, arrays = placement.detector, placement.detector.arrays()
+    kept = _KEPT.get(detector)
+    if kept is None or kept[0] is not arrays:
+        kept = (arrays, {})
+        _KEPT[detector] = kept
+    key = (placement.region_name, beam.tobytes())
+    if key not in kept[1]:
+        # A stream of its own with a fixed seed: the table belongs to the geometry, not the run.
+        rng = stream(0, "importance")
+        source, extra = placement.source, placement.source_volumes
+        if extra.size:
+            source.set_shares(np.full((LENGTHS.size, extra.size), 0.5 / extra.size))
+        kept[1][key] = [
+            placement.columns(_directions(beam, smallest, largest, _LINES, rng), rng)
+            for smallest, largest, _ in _CLASSES
+        ]
+    return kept[1][key]
 
 
 def _directions(

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from siren_py._typing import FloatArray, IntArray
-from siren_py.errors import ConfigError, KinematicsError
+from siren_py.errors import ConfigError, KinematicsError, NoRateError
 from siren_py.flux import Flux, FluxLike
 from siren_py.injection.assembly import Assembler, Batch
 from siren_py.injection.energy import EnergyCells, EnergyReactionProposal, energy_range
@@ -234,7 +234,7 @@ class Injector:
             cells.append(of_flux)
             rates.append(rate)
         if not sum(float(r.sum()) for r in rates) > 0.0:
-            raise ConfigError(
+            raise NoRateError(
                 f"No event is possible: in region {self.region!r} of {self.detector.name!r} the "
                 "expected rate vanishes for every flux and target. The cross section may be zero, "
                 "or the particle decays long before it can reach the region."

@@ -130,6 +130,7 @@ class AimedPlacement:
         self, detector: DetectorModel, region: str, matter: Matter, beam: FloatArray
     ) -> None:
         self._detector = detector
+        self.region_name = region
         self._beam = beam
         self._rotation = rotations_to(beam[None, :])[0]
         self._region = detector.region(region)
@@ -137,6 +138,11 @@ class AimedPlacement:
         self._region_arrays = detector.region_arrays(region)
         self._matter = matter
         self.source, self.source_volumes = LineSource.of(detector, self._region)
+
+    @property
+    def detector(self) -> DetectorModel:
+        """The detector whose geometry is used."""
+        return self._detector
 
     def _tracing(self, origins: FloatArray, directions: FloatArray) -> Tracing:
         """Return the geometry with buffers of this call, as the kernels take it."""

@@ -195,6 +195,13 @@ class Interaction(ABC):
             "invariants in `sample` and the differential cross section."
         )
 
+    def proportion(self, other: Interaction) -> float | None:
+        """Own cross sections over those of `other`, if that is one number; None if not known.
+
+        Samples are then reweighted without evaluating `evaluate` for each event.
+        """
+        return 1.0 if other is self else None
+
     def bind(
         self, reactions: Sequence[Reaction], energy_min: float, energy_max: float
     ) -> BoundInteraction:
@@ -349,3 +356,7 @@ class Decay(ABC):
         FinalState
             Laboratory momenta.
         """
+
+    def same_kinematics(self, other: Decay) -> bool:
+        """Say whether `other` draws the same final states, so that samples can be reweighted."""
+        return other is self

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from math import isfinite
 from typing import ClassVar
 
@@ -372,6 +372,43 @@ class DipoleUpscattering(Interaction):
         return mean.reshape((*shape, 3))
 
     # ------------------------------------------------------------------ sampling
+
+    def evaluate(
+        self, energy: FloatArray, target: str, part: str, invariants: Mapping[str, FloatArray]
+    ) -> tuple[FloatArray, FloatArray]:
+        """Density [1/GeV2] of invariants["q2"] in `sample` and d sigma/d Q2 [cm2/GeV2], each (n,).
+
+        `part` is a single part, not "all".
+
+        Raises
+        ------
+        KinematicsError, UnknownNameError
+            As for `differential`.
+        """
+        e = np.asarray(energy, dtype=np.float64)
+        differential = self.differential(invariants["q2"], e, target, part)
+        if not e.size or not self._parts(target, part):
+            return np.zeros(e.size), differential
+        bound = self.bind([Reaction(target, part)], float(e.min()), float(e.max()))
+        return bound.density(np.zeros(e.size, dtype=np.int64), e, invariants), differential
+
+    def proportion(self, other: Interaction) -> float | None:
+        """(d / d')^2 if nothing but the coupling differs; None otherwise."""
+        if not isinstance(other, DipoleUpscattering) or other.d == 0.0:
+            return None
+        same = all(
+            getattr(self, key) == getattr(other, key)
+            for key in (
+                "mass",
+                "nucleon_form_factors",
+                "pauli_blocking",
+                "neutrons",
+                "nuclear_form_factor",
+                "fermi_momentum",
+                "helicity",
+            )
+        )
+        return (self.d / other.d) ** 2 if same else None
 
     def bind(
         self, reactions: Sequence[Reaction], energy_min: float, energy_max: float

@@ -369,3 +369,11 @@ class DipoleDecay(Decay):
         speed2 = np.array([tanh(e) ** 2 for e in eta])
         density = weights * (1.0 - x) ** 2 * (2.0 + x) * (3.0 - speed2) * speed2
         return float(-flip / 3.0 * (density * (2.0 - x) / (2.0 + x)).sum() / density.sum())
+
+    def same_kinematics(self, other: Decay) -> bool:
+        """Whether mass, nature and conventions agree: couplings do not touch the angles."""
+        return isinstance(other, DipoleDecay) and (self.mass, self.nature, self.conventions) == (
+            other.mass,
+            other.nature,
+            other.conventions,
+        )

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import OrderedDict
+from collections.abc import Hashable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,6 +19,10 @@ if TYPE_CHECKING:
 
 BIN_WIDTH = 0.025
 """Largest width of a bin in ln Q2."""
+
+_KEPT_TABLES = 8
+_KEPT: OrderedDict[Hashable, kernels.Tables] = OrderedDict()
+"""The tables used last: they belong to unit coupling, so a scan over couplings needs one set."""
 
 
 class BoundDipole(BoundInteraction):
@@ -59,6 +64,32 @@ class BoundDipole(BoundInteraction):
             )
         self.energy_max = float(energy_max * (1.0 + 1e-9))
         self.species = interaction.species(self.reactions)
+        self.tables = self._tables()
+
+    def _tables(self) -> kernels.Tables:
+        """Return the tables, from those that are kept if they are among them."""
+        process = self.interaction
+        key = (
+            process.mass,
+            process.nucleon_form_factors,
+            process.pauli_blocking,
+            process.neutrons,
+            process.nuclear_form_factor,
+            process.fermi_momentum,
+            self.energy_max,
+            self.reactions,
+        )
+        tables = _KEPT.get(key)
+        if tables is None:
+            tables = self._new_tables()
+        _KEPT[key] = tables
+        _KEPT.move_to_end(key)
+        while len(_KEPT) > _KEPT_TABLES:
+            _KEPT.popitem(last=False)
+        return tables
+
+    def _new_tables(self) -> kernels.Tables:
+        interaction = self.interaction
         count = len(self.reactions)
         first, step = np.zeros(count), np.zeros(count)
         for i in range(count):
@@ -73,12 +104,13 @@ class BoundDipole(BoundInteraction):
                 first[i] = np.log(low) - 1e-6
                 step[i] = width + 2e-6
         bins = max(64, int(np.ceil(step.max(initial=0.0) / BIN_WIDTH)))
-        self.tables = kernels.Tables(
+        tables = kernels.Tables(
             first,
             step / bins,
             np.empty((count, bins + 1, kernels.COLUMNS)),
         )
-        kernels.fill_tables(interaction.mass, self.species, self.tables)
+        kernels.fill_tables(interaction.mass, self.species, tables)
+        return tables
 
     def _arrays(self, reaction: IntArray, energy: FloatArray) -> tuple[IntArray, FloatArray]:
         """Contiguous arrays, checked: the kernels do not look at bounds."""

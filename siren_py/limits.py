@@ -1,0 +1,505 @@
+"""Limits: where in the plane of mass and coupling an analysis excludes a model.
+
+At each point of a grid the expected signal of all channels is compared with the data: the
+exclusion is 1/mu, mu being the upper limit on a factor that multiplies the signal; a point is
+excluded where it is above one. Between points the logarithm of the exclusion is interpolated in
+the logarithms of mass and coupling. An excluded area may have a lower and an upper edge (the
+particle decays before it arrives) and may be an island: edges and contours are found as such.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from siren_py._optional import import_optional
+from siren_py._typing import ArrayLike, BoolArray, FloatArray, PathLike
+from siren_py.errors import ConfigError, FormatError
+from siren_py.injection.signal import ModelLike
+from siren_py.io.files import complete_file
+from siren_py.progress import ProgressLike
+from siren_py.scan import Scan, scan
+
+if TYPE_CHECKING:
+    from siren_py.analysis import Analysis
+    from siren_py.counting import Counting
+
+_LEAST = 1e-30
+"""Stands for an exclusion of zero in logarithms."""
+
+COUPLING_UNITS = {"d_e": "1/GeV", "d_mu": "1/GeV", "d_tau": "1/GeV"}
+"""Units of couplings that have one; others are numbers."""
+
+
+@dataclass(frozen=True)
+class Limit:
+    """An excluded area in the plane of mass and coupling.
+
+    Attributes
+    ----------
+    masses, couplings
+        The grid, (m,) [GeV] and (k,).
+    exclusion
+        1 / (upper limit on the signal's multiplier), (m, k): excluded where above 1.
+    exclusion_error
+        Its error from the statistics of the simulation, (m, k).
+    coupling
+        Name of the coupling, e.g. "d_mu".
+    cl, statistic
+        Confidence level and name of the statistic.
+    name
+        What was analysed.
+    scan
+        The expected events behind it, if they were simulated.
+    """
+
+    masses: FloatArray
+    couplings: FloatArray
+    exclusion: FloatArray
+    exclusion_error: FloatArray
+    coupling: str
+    cl: float
+    statistic: str
+    name: str
+    scan: Scan | None = None
+
+    def __post_init__(self) -> None:
+        shape = (self.masses.size, self.couplings.size)
+        if self.exclusion.shape != shape or self.exclusion_error.shape != shape:
+            raise ConfigError(
+                f"A limit on {shape[0]} masses and {shape[1]} couplings needs an exclusion of "
+                f"shape {shape}; it is {self.exclusion.shape}."
+            )
+        if not (np.isfinite(self.exclusion) & (self.exclusion >= 0.0)).all():
+            raise ConfigError(
+                "The exclusion of a limit must be finite and not negative at every point."
+            )
+
+    @property
+    def unit(self) -> str:
+        """Unit of the coupling; empty for a number."""
+        return COUPLING_UNITS.get(self.coupling, "")
+
+    # ------------------------------------------------------------ edges
+
+    def intervals(self) -> list[list[tuple[float, float]]]:
+        """Return the excluded intervals of the coupling at each mass, lowest first.
+
+        An interval that reaches the end of the grid ends there: the true edge lies beyond.
+        """
+        return [_above_one(np.log(self.couplings), self._log()[i]) for i in range(self.masses.size)]
+
+    @property
+    def lower(self) -> FloatArray:
+        """Lowest excluded coupling at each mass, (m,); NaN where nothing is excluded."""
+        return np.array([s[0][0] if s else np.nan for s in self.intervals()])
+
+    @property
+    def upper(self) -> FloatArray:
+        """Upper end of the lowest excluded interval at each mass, (m,); NaN where none."""
+        return np.array([s[0][1] if s else np.nan for s in self.intervals()])
+
+    @property
+    def lower_error(self) -> FloatArray:
+        """Error of `lower` from the statistics of the simulation, (m,)."""
+        error = np.full(self.masses.size, np.nan)
+        logs, x = self._log(), np.log(self.couplings)
+        relative = self.exclusion_error / np.maximum(self.exclusion, _LEAST)
+        for i, edge in enumerate(self.lower):
+            if not np.isfinite(edge) or self.couplings.size < 2:
+                continue
+            j = int(np.clip(np.searchsorted(x, np.log(edge)) - 1, 0, x.size - 2))
+            slope = abs(logs[i, j + 1] - logs[i, j]) / (x[j + 1] - x[j])
+            error[i] = edge * relative[i, j : j + 2].max() / max(slope, 1e-3)
+        return error
+
+    def _log(self) -> FloatArray:
+        return np.asarray(np.log(np.maximum(self.exclusion, _LEAST)))
+
+    @property
+    def contour(self) -> list[FloatArray]:
+        """The lines around the excluded areas: arrays (n, 2) of mass [GeV] and coupling.
+
+        A line whose last point is its first is closed; others end at the edge of the grid.
+        """
+        import contourpy
+
+        if min(self.exclusion.shape) < 2:
+            raise ConfigError("A contour needs at least two masses and two couplings.")
+        generator = contourpy.contour_generator(
+            np.log(self.masses), np.log(self.couplings), self._log().T
+        )
+        return [np.exp(np.asarray(line)) for line in generator.lines(0.0)]
+
+    def excluded(self, mass: ArrayLike, coupling: ArrayLike) -> BoolArray:
+        """Say whether points are excluded, any shape.
+
+        Raises
+        ------
+        ConfigError
+            If a point lies outside the grid.
+        """
+        return np.asarray(self.at(mass, coupling) >= 1.0)
+
+    def at(self, mass: ArrayLike, coupling: ArrayLike) -> FloatArray:
+        """Interpolate the exclusion at points, any shape.
+
+        Raises
+        ------
+        ConfigError
+            If a point lies outside the grid.
+        """
+        m, g = np.broadcast_arrays(
+            np.asarray(mass, dtype=np.float64), np.asarray(coupling, dtype=np.float64)
+        )
+        for name, value, grid in (("mass", m, self.masses), (self.coupling, g, self.couplings)):
+            outside = ~((value >= grid[0] * (1 - 1e-12)) & (value <= grid[-1] * (1 + 1e-12)))
+            if outside.any():
+                raise ConfigError(
+                    f"{name} = {value[outside].flat[0]:g} lies outside the grid of the limit, "
+                    f"{grid[0]:g} to {grid[-1]:g}."
+                )
+        i, u = _cell(np.log(self.masses), np.log(m))
+        j, v = _cell(np.log(self.couplings), np.log(g))
+        logs = self._log()
+        i1, j1 = np.minimum(i + 1, self.masses.size - 1), np.minimum(j + 1, self.couplings.size - 1)
+        low = (1.0 - u) * logs[i, j] + u * logs[i1, j]
+        high = (1.0 - u) * logs[i, j1] + u * logs[i1, j1]
+        return np.asarray(np.exp((1.0 - v) * low + v * high))
+
+    def compare(self, x: ArrayLike, y: ArrayLike) -> list[dict[str, float]]:
+        """Compare the lower edge with a published line.
+
+        Parameters
+        ----------
+        x, y
+            Masses [GeV] and couplings of the line; a `siren_py.published.Curve` has them.
+
+        Returns
+        -------
+        list of dict
+            For each mass of the grid that the line covers: ``mass``, ``limit``, ``published``
+            and ``ratio``; ``limit`` is NaN where nothing is excluded.
+        """
+        px, py = np.asarray(x, np.float64), np.asarray(y, np.float64)
+        order = np.argsort(px, kind="stable")
+        px, py = px[order], py[order]
+        rows = []
+        for mass, lower in zip(self.masses, self.lower, strict=True):
+            if px[0] <= mass <= px[-1]:
+                line = float(np.exp(np.interp(np.log(mass), np.log(px), np.log(py))))
+                rows.append(
+                    {
+                        "mass": float(mass),
+                        "limit": float(lower),
+                        "published": line,
+                        "ratio": float(lower) / line,
+                    }
+                )
+        return rows
+
+    # ------------------------------------------------------------ records
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values, ready for JSON."""
+        return {
+            "name": self.name,
+            "coupling": self.coupling,
+            "unit": self.unit,
+            "cl": self.cl,
+            "statistic": self.statistic,
+            "masses": self.masses.tolist(),
+            "couplings": self.couplings.tolist(),
+            "exclusion": self.exclusion.tolist(),
+            "exclusion_error": self.exclusion_error.tolist(),
+            "excluded": [
+                {"mass": float(m), "intervals": [list(s) for s in spans]}
+                for m, spans in zip(self.masses, self.intervals(), strict=True)
+            ],
+        }
+
+    def to_csv(self, path: PathLike) -> None:
+        """Write the excluded intervals, a row per mass and interval.
+
+        Raises
+        ------
+        OutputError
+            If the file cannot be written.
+        """
+        text = io.StringIO()
+        unit = f" [{self.unit}]" if self.unit else ""
+        text.write(f"# {self.name}: excluded couplings, {self.cl:.4g} CL, {self.statistic}\n")
+        text.write(f"# mass [GeV], {self.coupling} from and to{unit}, error of the lower edge\n")
+        writer = csv.writer(text, lineterminator="\n")
+        writer.writerow(["mass", f"{self.coupling}_from", f"{self.coupling}_to", "error"])
+        for mass, spans, error in zip(self.masses, self.intervals(), self.lower_error, strict=True):
+            for number, (low, high) in enumerate(spans):
+                known = f"{error:.3g}" if number == 0 else ""
+                writer.writerow([f"{mass:.8g}", f"{low:.8g}", f"{high:.8g}", known])
+        with complete_file(path) as temporary:
+            temporary.write_text(text.getvalue(), encoding="utf-8")
+
+    def to_json(self, path: PathLike) -> None:
+        """Write everything, so that `Limit.load` reads it back.
+
+        Raises
+        ------
+        OutputError
+            If the file cannot be written.
+        """
+        with complete_file(path) as temporary:
+            temporary.write_text(json.dumps(self.to_dict(), indent=1), encoding="utf-8")
+
+    @classmethod
+    def load(cls, path: PathLike) -> Limit:
+        """Read what `to_json` wrote.
+
+        Raises
+        ------
+        FormatError
+            If the file is not a limit.
+        """
+        try:
+            record = json.loads(Path(path).read_text(encoding="utf-8"))
+            return cls(
+                np.array(record["masses"], np.float64),
+                np.array(record["couplings"], np.float64),
+                np.array(record["exclusion"], np.float64),
+                np.array(record["exclusion_error"], np.float64),
+                str(record["coupling"]),
+                float(record["cl"]),
+                str(record["statistic"]),
+                str(record["name"]),
+            )
+        except (OSError, KeyError, TypeError, ValueError) as error:
+            raise FormatError(f"{path} is not a limit that siren_py has written: {error}") from None
+
+    def to_hepdata(self, folder: PathLike) -> None:
+        """Write a HEPData submission (YAML) with the excluded intervals to a folder.
+
+        Raises
+        ------
+        OutputError
+            If the folder cannot be written.
+        """
+        from siren_py.io.hepdata import write_limit
+
+        write_limit(self, folder)
+
+    def plot(self, ax: Any = None, **style: Any) -> Any:
+        """Draw the contour on logarithmic axes with units; returns the matplotlib axes.
+
+        Parameters
+        ----------
+        ax
+            Axes to draw into; new ones if None.
+        **style
+            Passed to `matplotlib.axes.Axes.plot`.
+        """
+        pyplot = import_optional("matplotlib.pyplot", "plot", "Plots of limits")
+        if ax is None:
+            _, ax = pyplot.subplots(constrained_layout=True)
+        style = {"color": "#0072B2", "label": f"{self.name}, {self.cl:.0%} CL", **style}
+        for line in self.contour:
+            ax.plot(line[:, 0], line[:, 1], **style)
+            style.pop("label", None)
+        ax.set_xscale("log")
+        ax.set_yscale("log")
+        ax.set_xlabel("mass of N [GeV]")
+        ax.set_ylabel(self.coupling + (f" [{self.unit}]" if self.unit else ""))
+        ax.set_xlim(self.masses[0], self.masses[-1])
+        ax.set_ylim(self.couplings[0], self.couplings[-1])
+        if "label" not in style:
+            ax.legend(frameon=False)
+        return ax
+
+    def __repr__(self) -> str:
+        lower = self.lower
+        known = lower[np.isfinite(lower)]
+        best = f"best {known.min():.3g}" if known.size else "nothing excluded"
+        return (
+            f"<Limit on {self.coupling}: {self.name}, {self.cl:.3g} CL ({self.statistic}), "
+            f"{self.masses.size} masses, {best}>"
+        )
+
+
+def _cell(grid: FloatArray, x: FloatArray) -> tuple[Any, FloatArray]:
+    """Return the interval of the grid that holds each x, and where in it."""
+    if grid.size == 1:
+        return np.zeros(x.shape, dtype=np.int64), np.zeros(x.shape)
+    i = np.clip(np.searchsorted(grid, x, side="right") - 1, 0, grid.size - 2)
+    return i, np.clip((x - grid[i]) / (grid[i + 1] - grid[i]), 0.0, 1.0)
+
+
+def _above_one(x: FloatArray, logs: FloatArray) -> list[tuple[float, float]]:
+    """Return the intervals where a piecewise linear function is above zero, x exponentiated."""
+    spans: list[tuple[float, float]] = []
+    start: float | None = float(x[0]) if logs[0] >= 0.0 else None
+    for j in range(1, x.size):
+        if (logs[j] >= 0.0) == (logs[j - 1] >= 0.0):
+            continue
+        cross = float(x[j - 1] + (x[j] - x[j - 1]) * logs[j - 1] / (logs[j - 1] - logs[j]))
+        if start is None:
+            start = cross
+        else:
+            spans.append((float(np.exp(start)), float(np.exp(cross))))
+            start = None
+    if start is not None:
+        spans.append((float(np.exp(start)), float(np.exp(x[-1]))))
+    return spans
+
+
+# ---------------------------------------------------------------- making limits
+
+
+def limit_from_scan(
+    expected: Scan,
+    counting: Counting,
+    *,
+    coupling: str = "d_mu",
+    statistic: str = "cls",
+    cl: float = 0.9,
+    name: str = "",
+) -> Limit:
+    """Compare the expected events of a scan with the data.
+
+    Parameters
+    ----------
+    expected
+        Expected events by channel.
+    counting
+        Data and backgrounds, one bin per channel of the scan.
+    coupling
+        Name of the scanned coupling.
+    statistic, cl
+        Name of the statistic, see `siren_py.counting`, and confidence level.
+    name
+        What was analysed.
+
+    Raises
+    ------
+    ConfigError
+        If the scan is not complete, or its channels are not the bins of the data.
+    """
+    from siren_py.counting import upper_limit
+
+    if not expected.finished.all():
+        raise ConfigError("The scan is not complete; run it again with the same file to go on.")
+    mu = np.asarray(upper_limit(expected.values, counting, statistic=statistic, cl=cl))
+    exclusion = np.where(np.isfinite(mu), 1.0 / np.maximum(mu, _LEAST), 0.0)
+    total = np.maximum(expected.total, _LEAST)
+    error = exclusion * np.minimum(expected.total_error / total, 1.0)
+    return Limit(
+        expected.masses, expected.couplings, exclusion, error, coupling, cl, statistic, name,
+        expected,
+    )  # fmt: skip
+
+
+def model_family(model: ModelLike, coupling: str) -> Callable[[float, float], ModelLike]:
+    """Return the function (mass, value of `coupling`) -> model that a scan needs.
+
+    Parameters
+    ----------
+    model
+        A model that is a dataclass with `mass` and `coupling`; everything else stays.
+    coupling
+        Name of the coupling.
+
+    Raises
+    ------
+    ConfigError
+        If the model has no such parameters.
+    """
+    for parameter in ("mass", coupling):
+        if not hasattr(model, parameter):
+            raise ConfigError(
+                f"{type(model).__name__} has no parameter {parameter!r} to scan. Give `coupling` "
+                "one of its couplings, or pass a function (mass, coupling) -> model."
+            )
+
+    def family(mass: float, value: float) -> ModelLike:
+        changed: ModelLike = replace(model, mass=mass, **{coupling: value})  # type: ignore[type-var]
+        return changed
+
+    return family
+
+
+def find_limit(
+    analysis: Analysis | str,
+    model: ModelLike | Callable[[float, float], ModelLike],
+    masses: ArrayLike,
+    couplings: ArrayLike,
+    *,
+    coupling: str = "d_mu",
+    statistic: str | None = None,
+    cl: float | None = None,
+    precision: float = 0.02,
+    max_attempts: int = 500_000,
+    seed: int = 1,
+    workers: int = 1,
+    progress: ProgressLike = None,
+    path: PathLike | None = None,
+) -> Limit:
+    """Simulate a plane of masses and couplings for an analysis and find what it excludes.
+
+    Parameters
+    ----------
+    analysis
+        An analysis or its name, see `siren_py.analysis_names`.
+    model
+        A model whose mass and coupling are replaced (``DipolePortal(mass=0.1, d_mu=1e-7)``), or
+        a function (mass, coupling) -> model.
+    masses, couplings
+        The grid, (m,) [GeV] and (k,), increasing.
+    coupling
+        Name of the coupling.
+    statistic, cl
+        Statistic and confidence level; those of the analysis by default.
+    precision, max_attempts, seed, workers, progress, path
+        As for `siren_py.scan.scan`.
+
+    Raises
+    ------
+    ConfigError, UnknownNameError
+        If a name does not exist or the grid makes no sense.
+    """
+    from siren_py.analysis import load_analysis
+
+    chosen = load_analysis(analysis) if isinstance(analysis, str) else analysis
+    family = model if not hasattr(model, "particle_masses") else model_family(model, coupling)
+    first = float(np.atleast_1d(np.asarray(masses, np.float64))[0])
+    example = family(first, float(np.atleast_1d(np.asarray(couplings, np.float64))[0]))
+    record = example.to_dict()
+    configuration: Mapping[str, Any] = {
+        "analysis": chosen.to_dict(),
+        "coupling": coupling,
+        "model": {k: v for k, v in record.items() if k not in ("mass", coupling)},
+    }
+    expected = scan(
+        chosen.scan_requests(), family, masses, couplings, precision=precision,
+        max_attempts=max_attempts, seed=seed, workers=workers, progress=progress, path=path,
+        configuration=configuration,
+    )  # fmt: skip
+    return limit_from_scan(
+        expected,
+        chosen.counting(),
+        coupling=coupling,
+        statistic=chosen.statistic if statistic is None else statistic,
+        cl=chosen.cl if cl is None else cl,
+        name=chosen.name,
+    )
+
+
+__all__: Sequence[str] = [
+    "Limit",
+    "find_limit",
+    "limit_from_scan",
+    "model_family",
+]
