@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from siren_py._typing import ArrayLike, FloatArray, PathLike
 from siren_py.errors import ConfigError, unknown_name
 from siren_py.flux import FluxLike, parse_flux
 from siren_py.injection.injector import BEAMS, PROPOSALS, Injector, describe
@@ -18,10 +19,13 @@ from siren_py.parallel import map_in_order
 from siren_py.progress import ProgressLike, progress_bar
 from siren_py.resources import detector_provenance, load_detector
 from siren_py.sample import Sample
+from siren_py.selection import Cut, CutFunction, as_cut, evaluate_cut
 from siren_py.store import TableStore
+from siren_py.weighting import exposure_by_flux
 
 if TYPE_CHECKING:
     from siren_py.detector import DetectorModel
+    from siren_py.scan import Scan
 
 CHUNK_SIZE = 16384
 """Attempts per chunk: large enough for array work, small enough to spread over workers."""
@@ -201,6 +205,97 @@ class Simulation:
                 done += size(number)
                 report(done, count)
         return Sample(store, count, self.names, self.provenance(seed, count), self.injector)
+
+    def scan(
+        self,
+        masses: ArrayLike,
+        couplings: ArrayLike,
+        *,
+        coupling: str = "d_mu",
+        pot: float | Mapping[str, float] = 1.0,
+        cut: Cut | CutFunction | None = None,
+        precision: float = 0.01,
+        max_attempts: int = 1_000_000,
+        seed: int = 1,
+        workers: int = 1,
+        progress: ProgressLike = None,
+        path: PathLike | None = None,
+    ) -> Scan:
+        """Compute expected events over a plane of masses and couplings.
+
+        Detector, fluxes, decay and region are those of this simulation; mass and coupling of its
+        model are replaced. Events of one coupling serve its neighbours by exact reweighting.
+
+        Parameters
+        ----------
+        masses, couplings
+            The grid, (m,) [GeV] and (k,), increasing.
+        coupling
+            Name of the coupling of the model.
+        pot
+            Protons on target, or a mapping by beam mode.
+        cut
+            Cut that the events must pass.
+        precision
+            Largest relative statistical error of a point.
+        max_attempts
+            Attempts after which a point keeps the error that it has.
+        seed, workers, progress
+            As for `run`.
+        path
+            File (npz) in which the scan is kept and from which an interrupted one goes on.
+
+        Returns
+        -------
+        Scan
+            Values, errors and effective sizes, (m, k).
+
+        Raises
+        ------
+        ConfigError
+            If the grid makes no sense, the model has no such coupling, or `path` holds another
+            scan.
+
+        Examples
+        --------
+        >>> import siren_py as sp
+        >>> model = sp.DipolePortal(mass=0.1, d_mu=1e-7)
+        >>> sim = sp.Simulation("nd280", "t2k-nd280:fhc:numu", model, region="tpc")
+        >>> scan = sim.scan([0.1, 0.2], [1e-7, 1e-6], pot=1e21, precision=0.1)
+        >>> scan.total.shape
+        (2, 2)
+        """
+        from siren_py.limits import model_family
+        from siren_py.scan import Request, scan
+
+        def simulate(model: ModelLike) -> Simulation:
+            return Simulation(
+                self.detector, self.fluxes, model, decay=self._decay, region=self.region,
+                proposal=self._proposal, beam=self._beam,
+            )  # fmt: skip
+
+        chosen = None if cut is None else as_cut(cut)
+
+        def accept(sample: Sample) -> FloatArray:
+            counted = exposure_by_flux(pot, sample.lookup["fluxes"])[sample["flux"]]
+            passed = True if chosen is None else evaluate_cut(chosen, sample)
+            return np.asarray(counted * passed)[None, :]
+
+        configuration = dict(self.configuration)
+        configuration["model"] = {
+            k: v for k, v in self.model.to_dict().items() if k not in ("mass", coupling)
+        }
+        configuration |= {
+            "coupling": coupling,
+            "pot": dict(pot) if isinstance(pot, Mapping) else float(pot),
+            "cut": None if chosen is None else chosen.name,
+        }
+        return scan(
+            [Request(simulate, accept, ("events",))],
+            model_family(self.model, coupling),
+            masses, couplings, precision=precision, max_attempts=max_attempts, seed=seed,
+            workers=workers, progress=progress, path=path, configuration=configuration,
+        )  # fmt: skip
 
     @property
     def names(self) -> dict[str, Any]:
