@@ -20,40 +20,54 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from siren_py import constants, errors, geometry, processes, units
+    from siren_py import constants, counting, errors, geometry, processes, units
+    from siren_py.analysis import Analysis, analysis_names, load_analysis
+    from siren_py.channel import Channel
     from siren_py.combination import combine
     from siren_py.detector import DetectorModel
+    from siren_py.efficiency import Efficiency
     from siren_py.estimate import Estimate
     from siren_py.flux import Flux, load_flux
     from siren_py.io.gdml import load_gdml
     from siren_py.io.root import read_root
     from siren_py.io.siren_format import load_siren_detector
+    from siren_py.limits import Limit, find_limit
     from siren_py.materials import Material
     from siren_py.models import DipolePortal, Model
     from siren_py.resources import list_detectors, list_fluxes, load_detector
     from siren_py.sample import Sample
+    from siren_py.scan import Scan
     from siren_py.selection import Cut
     from siren_py.simulation import Simulation
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "Analysis",
+    "Channel",
     "Cut",
     "DetectorModel",
     "DipolePortal",
+    "Efficiency",
     "Estimate",
     "Flux",
+    "Limit",
     "Material",
     "Model",
     "Sample",
+    "Scan",
     "Simulation",
     "__version__",
+    "analysis_names",
     "combine",
     "constants",
+    "counting",
     "errors",
+    "find_limit",
     "geometry",
     "list_detectors",
     "list_fluxes",
+    "load_analysis",
     "load_detector",
     "load_flux",
     "load_gdml",
@@ -65,18 +79,26 @@ __all__ = [
 
 # Public name -> module that defines it; a name without an entry here is a module itself.
 _HOME = {
+    "Analysis": "analysis",
+    "Channel": "channel",
     "Cut": "selection",
     "DetectorModel": "detector",
     "DipolePortal": "models",
+    "Efficiency": "efficiency",
     "Estimate": "estimate",
     "Flux": "flux",
+    "Limit": "limits",
     "Material": "materials",
     "Model": "models",
     "Sample": "sample",
+    "Scan": "scan",
     "Simulation": "simulation",
+    "analysis_names": "analysis",
     "combine": "combination",
+    "find_limit": "limits",
     "list_detectors": "resources",
     "list_fluxes": "resources",
+    "load_analysis": "analysis",
     "load_detector": "resources",
     "load_flux": "flux",
     "load_gdml": "io.gdml",

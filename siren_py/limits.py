@@ -13,7 +13,7 @@ import csv
 import io
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,14 +22,19 @@ import numpy as np
 from siren_py._optional import import_optional
 from siren_py._typing import ArrayLike, BoolArray, FloatArray, PathLike
 from siren_py.errors import ConfigError, FormatError
+from siren_py.flux import FluxLike
 from siren_py.injection.signal import ModelLike
 from siren_py.io.files import complete_file
 from siren_py.progress import ProgressLike
-from siren_py.scan import Scan, scan
+from siren_py.resources import load_detector
+from siren_py.scan import Request, Scan, scan
+from siren_py.simulation import Simulation, as_fluxes
 
 if TYPE_CHECKING:
     from siren_py.analysis import Analysis
+    from siren_py.channel import Channel
     from siren_py.counting import Counting
+    from siren_py.sample import Sample
 
 _LEAST = 1e-30
 """Stands for an exclusion of zero in logarithms."""
@@ -56,6 +61,9 @@ class Limit:
         Confidence level and name of the statistic.
     name
         What was analysed.
+    bands
+        For an expected limit: the exclusion at -2, -1, 1 and 2 standard deviations of the
+        counts, by the names "minus2", "minus1", "plus1", "plus2", (m, k) each.
     scan
         The expected events behind it, if they were simulated.
     """
@@ -68,6 +76,7 @@ class Limit:
     cl: float
     statistic: str
     name: str
+    bands: Mapping[str, FloatArray] = field(default_factory=dict)
     scan: Scan | None = None
 
     def __post_init__(self) -> None:
@@ -282,16 +291,43 @@ class Limit:
             raise FormatError(f"{path} is not a limit that siren_py has written: {error}") from None
 
     def to_hepdata(self, folder: PathLike) -> None:
-        """Write a HEPData submission (YAML) with the excluded intervals to a folder.
+        """Write a HEPData submission (YAML) with intervals and exclusion to a folder.
 
         Raises
         ------
         OutputError
             If the folder cannot be written.
         """
-        from siren_py.io.hepdata import write_limit
+        from siren_py.io.hepdata import Column, DataTable, write_hepdata
 
-        write_limit(self, folder)
+        rows = [
+            (float(m), low, high)
+            for m, spans in zip(self.masses, self.intervals(), strict=True)
+            for low, high in spans
+        ]
+        said: dict[str, str | int | float] = {"CL": self.cl, "statistic": self.statistic}
+        mass, coupling = np.meshgrid(self.masses, self.couplings, indexing="ij")
+        grid = [
+            Column("mass", mass.ravel().tolist(), "GeV", independent=True),
+            Column(self.coupling, coupling.ravel().tolist(), self.unit, independent=True),
+            Column(
+                "1 / upper limit on the signal",
+                self.exclusion.ravel().tolist(),
+                errors={"simulation": self.exclusion_error.ravel().tolist()},
+                qualifiers=said,
+            ),
+        ]
+        tables = [DataTable("exclusion", f"{self.name}: excluded where above 1.", grid)]
+        if rows:
+            first, low_edge, high_edge = (list(column) for column in zip(*rows, strict=True))
+            columns = [
+                Column("mass", first, "GeV", independent=True),
+                Column(f"{self.coupling} from", low_edge, self.unit, qualifiers=said),
+                Column(f"{self.coupling} to", high_edge, self.unit, qualifiers=said),
+            ]
+            tables.insert(0, DataTable("limit", f"{self.name}: excluded couplings.", columns))
+        Path(folder).mkdir(parents=True, exist_ok=True)
+        write_hepdata(tables, folder, comment=f"{self.name}, {self.coupling}")
 
     def plot(self, ax: Any = None, **style: Any) -> Any:
         """Draw the contour on logarithmic axes with units; returns the matplotlib axes.
@@ -367,6 +403,7 @@ def limit_from_scan(
     statistic: str = "cls",
     cl: float = 0.9,
     name: str = "",
+    expectation: bool = False,
 ) -> Limit:
     """Compare the expected events of a scan with the data.
 
@@ -382,24 +419,42 @@ def limit_from_scan(
         Name of the statistic, see `siren_py.counting`, and confidence level.
     name
         What was analysed.
+    expectation
+        Take the median limit that background alone would give, with its bands, instead of the
+        data; always so for an experiment that has not observed anything yet.
 
     Raises
     ------
     ConfigError
-        If the scan is not complete, or its channels are not the bins of the data.
+        If the scan is not complete.
+    UnknownNameError
+        If a channel of the scan is no bin of the data.
     """
-    from siren_py.counting import upper_limit
+    from siren_py.counting import expected_limits, upper_limit
 
     if not expected.finished.all():
         raise ConfigError("The scan is not complete; run it again with the same file to go on.")
-    mu = np.asarray(upper_limit(expected.values, counting, statistic=statistic, cl=cl))
-    exclusion = np.where(np.isfinite(mu), 1.0 / np.maximum(mu, _LEAST), 0.0)
+    bins = counting.select(*expected.channels)
+    bands: dict[str, FloatArray] = {}
+    if expectation or bins.observed is None:
+        found = expected_limits(expected.values, bins, statistic=statistic, cl=cl)
+        mu = found.median
+        bands = {k: _exclusion(v) for k, v in found._asdict().items() if k != "median"}
+    else:
+        mu = upper_limit(expected.values, bins, statistic=statistic, cl=cl)
+    exclusion = _exclusion(mu)
     total = np.maximum(expected.total, _LEAST)
     error = exclusion * np.minimum(expected.total_error / total, 1.0)
     return Limit(
         expected.masses, expected.couplings, exclusion, error, coupling, cl, statistic, name,
-        expected,
+        bands, expected,
     )  # fmt: skip
+
+
+def _exclusion(mu: FloatArray) -> FloatArray:
+    """1/mu, and 0 where no signal is expected."""
+    finite = np.isfinite(mu)
+    return np.where(finite, 1.0 / np.maximum(np.where(finite, mu, 1.0), _LEAST), 0.0)
 
 
 def model_family(model: ModelLike, coupling: str) -> Callable[[float, float], ModelLike]:
@@ -440,6 +495,7 @@ def find_limit(
     coupling: str = "d_mu",
     statistic: str | None = None,
     cl: float | None = None,
+    expectation: bool = False,
     precision: float = 0.02,
     max_attempts: int = 500_000,
     seed: int = 1,
@@ -462,6 +518,8 @@ def find_limit(
         Name of the coupling.
     statistic, cl
         Statistic and confidence level; those of the analysis by default.
+    expectation
+        As for `limit_from_scan`.
     precision, max_attempts, seed, workers, progress, path
         As for `siren_py.scan.scan`.
 
@@ -473,7 +531,7 @@ def find_limit(
     from siren_py.analysis import load_analysis
 
     chosen = load_analysis(analysis) if isinstance(analysis, str) else analysis
-    family = model if not hasattr(model, "particle_masses") else model_family(model, coupling)
+    family = model_family(model, coupling) if isinstance(model, ModelLike) else model
     first = float(np.atleast_1d(np.asarray(masses, np.float64))[0])
     example = family(first, float(np.atleast_1d(np.asarray(couplings, np.float64))[0]))
     record = example.to_dict()
@@ -483,7 +541,7 @@ def find_limit(
         "model": {k: v for k, v in record.items() if k not in ("mass", coupling)},
     }
     expected = scan(
-        chosen.scan_requests(), family, masses, couplings, precision=precision,
+        scan_requests(chosen), family, masses, couplings, precision=precision,
         max_attempts=max_attempts, seed=seed, workers=workers, progress=progress, path=path,
         configuration=configuration,
     )  # fmt: skip
@@ -494,7 +552,31 @@ def find_limit(
         statistic=chosen.statistic if statistic is None else statistic,
         cl=chosen.cl if cl is None else cl,
         name=chosen.name,
+        expectation=expectation,
     )
+
+
+def scan_requests(analysis: Analysis) -> list[Request]:
+    """Return what has to be simulated for an analysis, with what each event counts for."""
+    detector = load_detector(analysis.detector)
+    requests = []
+    for wanted in analysis.requests():
+        fluxes = as_fluxes(list(wanted.fluxes))
+        channels = [
+            c for c in analysis.channels if (c.region, c.decay) == (wanted.region, wanted.decay)
+        ]
+
+        def simulate(
+            model: ModelLike, wanted: Any = wanted, fluxes: list[FluxLike] = fluxes
+        ) -> Simulation:
+            return Simulation(detector, fluxes, model, decay=wanted.decay, region=wanted.region)
+
+        def accept(sample: Sample, channels: list[Channel] = channels) -> FloatArray:
+            weights = sample.weights
+            return np.array([c.event_weights(sample) / weights for c in channels])
+
+        requests.append(Request(simulate, accept, tuple(c.name for c in channels)))
+    return requests
 
 
 __all__: Sequence[str] = [
@@ -502,4 +584,5 @@ __all__: Sequence[str] = [
     "find_limit",
     "limit_from_scan",
     "model_family",
+    "scan_requests",
 ]

@@ -176,7 +176,7 @@ def load_detector(detector: PathLike) -> DetectorModel:
             f"{path}: the script has no function build(). A detector script defines "
             "`def build() -> DetectorModel:`."
         )
-    with _script_errors(path, "build() failed"):
+    with script_errors(path, "build() failed"):
         model = build()
     if not isinstance(model, DetectorModel):
         raise ConfigError(
@@ -212,7 +212,7 @@ def load_script(detector: PathLike) -> types.ModuleType:
     # Registered, because dataclasses and pickle look a class up by the name of its module.
     sys.modules[module.__name__] = module
     try:
-        with _script_errors(path, "the script failed"):
+        with script_errors(path, "the script failed"):
             exec(compile(decode_source(path.read_bytes()), str(path), "exec"), module.__dict__)
     except ConfigError:
         del sys.modules[module.__name__]
@@ -327,7 +327,7 @@ def _plugin_folders(point: importlib.metadata.EntryPoint, kind: Kind) -> list[Pa
     return [folder for folder in inner if folder.is_dir()]
 
 
-class _script_errors:  # noqa: N801  (a context manager, used like a function)
+class script_errors:  # noqa: N801  (a context manager, used like a function)
     """Turn whatever a script raises into a `ConfigError` that names the script and the line."""
 
     def __init__(self, path: Path, what: str) -> None:

@@ -110,6 +110,91 @@ def beam_angle_below(pdgs: Iterable[int], angle: float) -> Cut:
     return Cut(f"angle to beam of {wanted} < {angle:g} rad", function)
 
 
+def beam_cosine_above(pdgs: Iterable[int], cosine: float) -> Cut:
+    """Cut: cosine of the angle between the summed momentum and the detector's beam direction.
+
+    Parameters
+    ----------
+    pdgs
+        PDG codes of the final particles whose momenta are added, e.g. ``(11, -11)``.
+    cosine
+        Events above this cosine pass.
+
+    Notes
+    -----
+    The direction is the one that the detector states for its beam, not its z axis, and not the
+    direction of the event's own neutrino, which no experiment knows (`beam_angle_below` takes
+    that one).
+    """
+    wanted = tuple(pdgs)
+
+    def function(sample: Sample) -> BoolArray:
+        p = _summed(sample, wanted)[:, 1:]
+        # Not divided by |p|: a particle at rest has no direction and fails.
+        passed: BoolArray = p @ _beam_direction(sample) > cosine * np.linalg.norm(p, axis=1)
+        return passed
+
+    return Cut(f"cos({_label(wanted)}, beam) > {cosine:g}", function)
+
+
+def momentum_above(pdgs: int | Iterable[int], momentum: float) -> Cut:
+    """Cut: the momentum of a final particle, or of several together, is above `momentum` [GeV]."""
+    wanted = (pdgs,) if isinstance(pdgs, int) else tuple(pdgs)
+    return Cut(
+        f"p({_label(wanted)}) > {momentum:g} GeV",
+        lambda s: np.linalg.norm(_summed(s, wanted)[:, 1:], axis=1) > momentum,
+    )
+
+
+def energy_between(pdgs: int | Iterable[int], low: float, high: float) -> Cut:
+    """Cut: the energy of a final particle, or of several together, is in [low, high) [GeV]."""
+    wanted = (pdgs,) if isinstance(pdgs, int) else tuple(pdgs)
+
+    def function(sample: Sample) -> BoolArray:
+        energy = _summed(sample, wanted)[:, 0]
+        return (energy >= low) & (energy < high)
+
+    return Cut(f"{low:g} <= E({_label(wanted)}) < {high:g} GeV", function)
+
+
+def invariant_mass_between(pdgs: Iterable[int], low: float, high: float) -> Cut:
+    """Cut: the invariant mass of final particles together is in [low, high) [GeV]."""
+    wanted = tuple(pdgs)
+
+    def function(sample: Sample) -> BoolArray:
+        total = _summed(sample, wanted)
+        square = total[:, 0] ** 2 - (total[:, 1:] ** 2).sum(axis=1)
+        # Rounding may leave a massless system slightly below zero.
+        mass = np.sqrt(np.where(square < 0.0, 0.0, square))
+        return (mass >= low) & (mass < high)
+
+    return Cut(f"{low:g} <= m({_label(wanted)}) < {high:g} GeV", function)
+
+
+def _summed(sample: Sample, pdgs: tuple[int, ...]) -> FloatArray:
+    """Summed four-momentum of final particles, (n, 4); NaN, which passes no cut, if one lacks."""
+    if not pdgs:
+        raise ConfigError("A cut on final particles needs at least one PDG code.")
+    total: FloatArray = np.sum([sample.momenta(pdg) for pdg in pdgs], axis=0)
+    return total
+
+
+def _label(pdgs: tuple[int, ...]) -> str:
+    return " ".join(map(str, pdgs))
+
+
+def _beam_direction(sample: Sample) -> FloatArray:
+    """Beam direction of the sample's detector, in its frame, as a unit vector (3,)."""
+    beam = sample.provenance.get("configuration", {}).get("beam", {})
+    if "direction" not in beam:
+        raise ConfigError(
+            "The sample does not tell the direction of its detector's beam; make it with "
+            "siren_py.Simulation, or cut on the event's own neutrino with beam_angle_below."
+        )
+    direction: FloatArray = np.asarray(beam["direction"], dtype=np.float64)
+    return direction / float(np.linalg.norm(direction))
+
+
 def in_region(name: str) -> Cut:
     """Cut: the event counts in the region `name` (a part of the region of the run)."""
     return Cut(f"in {name}", lambda s: s.names("region") == name)

@@ -363,6 +363,3 @@ def as_fluxes(flux: FluxSpecs) -> list[FluxLike]:
                 "each its own name."
             )
     return found
-
-
-_fluxes = as_fluxes

@@ -6,7 +6,7 @@ import argparse
 import math
 import textwrap
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, TypeAlias
 
 from siren_py.errors import ConfigError, nearest_names
 
@@ -128,6 +128,45 @@ def exposure(text: str) -> float | dict[str, float]:
             raise argparse.ArgumentTypeError(f"{text!r} names {key} twice")
         result[key] = _not_negative(value)
     return result
+
+
+class Range(NamedTuple):
+    """Points spread evenly in the logarithm."""
+
+    low: float
+    high: float
+    number: int
+
+
+def grid(text: str) -> Range | tuple[float, ...]:
+    """Read ``low:high:number`` (spread logarithmically) or a list ``a,b,c`` of positive numbers."""
+    if ":" in text:
+        parts = text.split(":")
+        if len(parts) != 3:
+            raise argparse.ArgumentTypeError(f"{text!r} is not of the form low:high:number")
+        low, high, points = number(parts[0]), number(parts[1]), count(parts[2])
+        if not 0.0 < low < high or points < 2:
+            raise argparse.ArgumentTypeError(
+                f"{text!r} needs 0 < low < high and at least two points"
+            )
+        return Range(low, high, points)
+    values = tuple(number(part) for part in text.split(","))
+    if any(v <= 0.0 for v in values):
+        raise argparse.ArgumentTypeError(f"{text!r} has a number that is not positive")
+    return values
+
+
+def setting(text: str) -> tuple[str, Any]:
+    """Read ``key=value``; the value is a number or a truth value where it looks like one."""
+    key, equals, value = (part.strip() for part in text.partition("="))
+    if not (key and equals and value):
+        raise argparse.ArgumentTypeError(f"{text!r} is not of the form key=value")
+    if value in ("true", "false"):
+        return key.replace("-", "_"), value == "true"
+    try:
+        return key.replace("-", "_"), float(value)
+    except ValueError:
+        return key.replace("-", "_"), value
 
 
 def _not_negative(text: str) -> float:

@@ -106,6 +106,10 @@ def test_files(tmp_path):
     assert "[1/GeV]" in lines[1]
     table = np.genfromtxt(lines[3:], delimiter=",")
     np.testing.assert_allclose(table[:, 1], result.lower[np.isfinite(result.lower)], rtol=1e-6)
+    result.to_hepdata(tmp_path / "hepdata")
+    limit(lambda m, d: 0.0 * m * d).to_hepdata(tmp_path / "nothing")
+    assert "1/GeV" in (tmp_path / "hepdata" / "limit.yaml").read_text()
+    assert not (tmp_path / "nothing" / "limit.yaml").exists()
     (tmp_path / "limit.json").write_text("{}")
     with pytest.raises(errors.FormatError, match=r"limit\.json"):
         Limit.load(tmp_path / "limit.json")
