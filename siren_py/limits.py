@@ -26,7 +26,7 @@ from siren_py.flux import FluxLike
 from siren_py.injection.signal import ModelLike
 from siren_py.io.files import complete_file
 from siren_py.progress import ProgressLike
-from siren_py.resources import load_detector
+from siren_py.resources import detector_provenance, load_detector
 from siren_py.scan import Request, Scan, scan
 from siren_py.simulation import Simulation, as_fluxes
 
@@ -536,7 +536,7 @@ def find_limit(
     example = family(first, float(np.atleast_1d(np.asarray(couplings, np.float64))[0]))
     record = example.to_dict()
     configuration: Mapping[str, Any] = {
-        "analysis": chosen.to_dict(),
+        "analysis": _signal_record(chosen),
         "coupling": coupling,
         "model": {k: v for k, v in record.items() if k not in ("mass", coupling)},
     }
@@ -554,6 +554,18 @@ def find_limit(
         name=chosen.name,
         expectation=expectation,
     )
+
+
+def _signal_record(analysis: Analysis) -> dict[str, Any]:
+    """Return what determines the signal of an analysis: its scan serves other data as well."""
+    channels = {
+        channel.name: {
+            k: v for k, v in channel.to_dict().items() if k not in ("observed", "background")
+        }
+        for channel in analysis.channels
+    }
+    detector = detector_provenance(load_detector(analysis.detector))
+    return {"name": analysis.name, "detector": detector, "channels": channels}
 
 
 def scan_requests(analysis: Analysis) -> list[Request]:

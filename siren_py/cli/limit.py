@@ -198,9 +198,7 @@ _WHOLE = ("max_attempts", "seed", "workers")
 def _checked(path: Path, name: str, value: Any) -> Any:
     """Check the kind of a value from a file."""
     if name in ("masses", "couplings"):
-        return (
-            grid(value) if isinstance(value, str) else tuple(_number(path, name, v) for v in value)
-        )
+        return _grid(path, name, value)
     if name in ("option", "parameter"):
         if not isinstance(value, Mapping):
             raise ConfigError(f"{path}: {name} must be a table, [{name}].")
