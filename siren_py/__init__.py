@@ -27,11 +27,12 @@ if TYPE_CHECKING:
     from siren_py.detector import DetectorModel
     from siren_py.efficiency import Efficiency
     from siren_py.estimate import Estimate
+    from siren_py.exclusion import find_limit
     from siren_py.flux import Flux, load_flux
     from siren_py.io.gdml import load_gdml
     from siren_py.io.root import read_root
     from siren_py.io.siren_format import load_siren_detector
-    from siren_py.limits import Limit, find_limit
+    from siren_py.limits import Limit
     from siren_py.materials import Material
     from siren_py.models import DipolePortal, Model
     from siren_py.resources import list_detectors, list_fluxes, load_detector
@@ -95,7 +96,7 @@ _HOME = {
     "Simulation": "simulation",
     "analysis_names": "analysis",
     "combine": "combination",
-    "find_limit": "limits",
+    "find_limit": "exclusion",
     "list_detectors": "resources",
     "list_fluxes": "resources",
     "load_analysis": "analysis",

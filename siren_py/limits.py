@@ -12,8 +12,8 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,21 +22,13 @@ import numpy as np
 from siren_py._optional import import_optional
 from siren_py._typing import ArrayLike, BoolArray, FloatArray, PathLike
 from siren_py.errors import ConfigError, FormatError
-from siren_py.flux import FluxLike
-from siren_py.injection.signal import ModelLike
 from siren_py.io.files import complete_file
-from siren_py.progress import ProgressLike
-from siren_py.resources import detector_provenance, load_detector
-from siren_py.scan import Request, Scan, scan
-from siren_py.simulation import Simulation, as_fluxes
+from siren_py.scan import Scan
 
 if TYPE_CHECKING:
-    from siren_py.analysis import Analysis
-    from siren_py.channel import Channel
-    from siren_py.counting import Counting
-    from siren_py.sample import Sample
+    pass
 
-_LEAST = 1e-30
+LEAST = 1e-30
 """Stands for an exclusion of zero in logarithms."""
 
 COUPLING_UNITS = {"d_e": "1/GeV", "d_mu": "1/GeV", "d_tau": "1/GeV"}
@@ -120,7 +112,7 @@ class Limit:
         """Error of `lower` from the statistics of the simulation, (m,)."""
         error = np.full(self.masses.size, np.nan)
         logs, x = self._log(), np.log(self.couplings)
-        relative = self.exclusion_error / np.maximum(self.exclusion, _LEAST)
+        relative = self.exclusion_error / np.maximum(self.exclusion, LEAST)
         for i, edge in enumerate(self.lower):
             if not np.isfinite(edge) or self.couplings.size < 2:
                 continue
@@ -130,7 +122,7 @@ class Limit:
         return error
 
     def _log(self) -> FloatArray:
-        return np.asarray(np.log(np.maximum(self.exclusion, _LEAST)))
+        return np.asarray(np.log(np.maximum(self.exclusion, LEAST)))
 
     @property
     def contour(self) -> list[FloatArray]:
@@ -390,211 +382,3 @@ def _above_one(x: FloatArray, logs: FloatArray) -> list[tuple[float, float]]:
     if start is not None:
         spans.append((float(np.exp(start)), float(np.exp(x[-1]))))
     return spans
-
-
-# ---------------------------------------------------------------- making limits
-
-
-def limit_from_scan(
-    expected: Scan,
-    counting: Counting,
-    *,
-    coupling: str = "d_mu",
-    statistic: str = "cls",
-    cl: float = 0.9,
-    name: str = "",
-    expectation: bool = False,
-) -> Limit:
-    """Compare the expected events of a scan with the data.
-
-    Parameters
-    ----------
-    expected
-        Expected events by channel.
-    counting
-        Data and backgrounds, one bin per channel of the scan.
-    coupling
-        Name of the scanned coupling.
-    statistic, cl
-        Name of the statistic, see `siren_py.counting`, and confidence level.
-    name
-        What was analysed.
-    expectation
-        Take the median limit that background alone would give, with its bands, instead of the
-        data; always so for an experiment that has not observed anything yet.
-
-    Raises
-    ------
-    ConfigError
-        If the scan is not complete.
-    UnknownNameError
-        If a channel of the scan is no bin of the data.
-    """
-    from siren_py.counting import expected_limits, upper_limit
-
-    if not expected.finished.all():
-        raise ConfigError("The scan is not complete; run it again with the same file to go on.")
-    bins = counting.select(*expected.channels)
-    bands: dict[str, FloatArray] = {}
-    if expectation or bins.observed is None:
-        found = expected_limits(expected.values, bins, statistic=statistic, cl=cl)
-        mu = found.median
-        bands = {k: _exclusion(v) for k, v in found._asdict().items() if k != "median"}
-    else:
-        mu = upper_limit(expected.values, bins, statistic=statistic, cl=cl)
-    exclusion = _exclusion(mu)
-    total = np.maximum(expected.total, _LEAST)
-    error = exclusion * np.minimum(expected.total_error / total, 1.0)
-    return Limit(
-        expected.masses, expected.couplings, exclusion, error, coupling, cl, statistic, name,
-        bands, expected,
-    )  # fmt: skip
-
-
-def _exclusion(mu: FloatArray) -> FloatArray:
-    """1/mu, and 0 where no signal is expected."""
-    finite = np.isfinite(mu)
-    return np.where(finite, 1.0 / np.maximum(np.where(finite, mu, 1.0), _LEAST), 0.0)
-
-
-def model_family(model: ModelLike, coupling: str) -> Callable[[float, float], ModelLike]:
-    """Return the function (mass, value of `coupling`) -> model that a scan needs.
-
-    Parameters
-    ----------
-    model
-        A model that is a dataclass with `mass` and `coupling`; everything else stays.
-    coupling
-        Name of the coupling.
-
-    Raises
-    ------
-    ConfigError
-        If the model has no such parameters.
-    """
-    for parameter in ("mass", coupling):
-        if not hasattr(model, parameter):
-            raise ConfigError(
-                f"{type(model).__name__} has no parameter {parameter!r} to scan. Give `coupling` "
-                "one of its couplings, or pass a function (mass, coupling) -> model."
-            )
-
-    def family(mass: float, value: float) -> ModelLike:
-        changed: ModelLike = replace(model, mass=mass, **{coupling: value})  # type: ignore[type-var]
-        return changed
-
-    return family
-
-
-def find_limit(
-    analysis: Analysis | str,
-    model: ModelLike | Callable[[float, float], ModelLike],
-    masses: ArrayLike,
-    couplings: ArrayLike,
-    *,
-    coupling: str = "d_mu",
-    statistic: str | None = None,
-    cl: float | None = None,
-    expectation: bool = False,
-    precision: float = 0.02,
-    max_attempts: int = 500_000,
-    seed: int = 1,
-    workers: int = 1,
-    progress: ProgressLike = None,
-    path: PathLike | None = None,
-) -> Limit:
-    """Simulate a plane of masses and couplings for an analysis and find what it excludes.
-
-    Parameters
-    ----------
-    analysis
-        An analysis or its name, see `siren_py.analysis_names`.
-    model
-        A model whose mass and coupling are replaced (``DipolePortal(mass=0.1, d_mu=1e-7)``), or
-        a function (mass, coupling) -> model.
-    masses, couplings
-        The grid, (m,) [GeV] and (k,), increasing.
-    coupling
-        Name of the coupling.
-    statistic, cl
-        Statistic and confidence level; those of the analysis by default.
-    expectation
-        As for `limit_from_scan`.
-    precision, max_attempts, seed, workers, progress, path
-        As for `siren_py.scan.scan`.
-
-    Raises
-    ------
-    ConfigError, UnknownNameError
-        If a name does not exist or the grid makes no sense.
-    """
-    from siren_py.analysis import load_analysis
-
-    chosen = load_analysis(analysis) if isinstance(analysis, str) else analysis
-    family = model_family(model, coupling) if isinstance(model, ModelLike) else model
-    first = float(np.atleast_1d(np.asarray(masses, np.float64))[0])
-    example = family(first, float(np.atleast_1d(np.asarray(couplings, np.float64))[0]))
-    record = example.to_dict()
-    configuration: Mapping[str, Any] = {
-        "analysis": _signal_record(chosen),
-        "coupling": coupling,
-        "model": {k: v for k, v in record.items() if k not in ("mass", coupling)},
-    }
-    expected = scan(
-        scan_requests(chosen), family, masses, couplings, precision=precision,
-        max_attempts=max_attempts, seed=seed, workers=workers, progress=progress, path=path,
-        configuration=configuration,
-    )  # fmt: skip
-    return limit_from_scan(
-        expected,
-        chosen.counting(),
-        coupling=coupling,
-        statistic=chosen.statistic if statistic is None else statistic,
-        cl=chosen.cl if cl is None else cl,
-        name=chosen.name,
-        expectation=expectation,
-    )
-
-
-def _signal_record(analysis: Analysis) -> dict[str, Any]:
-    """Return what determines the signal of an analysis: its scan serves other data as well."""
-    channels = {
-        channel.name: {
-            k: v for k, v in channel.to_dict().items() if k not in ("observed", "background")
-        }
-        for channel in analysis.channels
-    }
-    detector = detector_provenance(load_detector(analysis.detector))
-    return {"name": analysis.name, "detector": detector, "channels": channels}
-
-
-def scan_requests(analysis: Analysis) -> list[Request]:
-    """Return what has to be simulated for an analysis, with what each event counts for."""
-    detector = load_detector(analysis.detector)
-    requests = []
-    for wanted in analysis.requests():
-        fluxes = as_fluxes(list(wanted.fluxes))
-        channels = [
-            c for c in analysis.channels if (c.region, c.decay) == (wanted.region, wanted.decay)
-        ]
-
-        def simulate(
-            model: ModelLike, wanted: Any = wanted, fluxes: list[FluxLike] = fluxes
-        ) -> Simulation:
-            return Simulation(detector, fluxes, model, decay=wanted.decay, region=wanted.region)
-
-        def accept(sample: Sample, channels: list[Channel] = channels) -> FloatArray:
-            weights = sample.weights
-            return np.array([c.event_weights(sample) / weights for c in channels])
-
-        requests.append(Request(simulate, accept, tuple(c.name for c in channels)))
-    return requests
-
-
-__all__: Sequence[str] = [
-    "Limit",
-    "find_limit",
-    "limit_from_scan",
-    "model_family",
-    "scan_requests",
-]

@@ -265,7 +265,7 @@ class Simulation:
         >>> scan.total.shape
         (2, 2)
         """
-        from siren_py.limits import model_family
+        from siren_py.exclusion import model_family
         from siren_py.scan import Request, scan
 
         def simulate(model: ModelLike) -> Simulation:

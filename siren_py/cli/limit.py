@@ -116,7 +116,7 @@ def add(sub: Subparsers) -> None:
 
 def run(options: argparse.Namespace) -> Answer:
     """Find the limit, write it, return it."""
-    from siren_py.limits import find_limit
+    from siren_py.exclusion import find_limit
     from siren_py.models import model_from_dict
 
     settings = _settings(options)

@@ -8,7 +8,9 @@ import pytest
 
 import siren_py as sp
 from siren_py import errors
-from siren_py.limits import Limit, model_family
+from siren_py.exclusion import limit_from_scan, model_family
+from siren_py.limits import Limit
+from siren_py.scan import Scan
 
 mpl.use("Agg")
 
@@ -138,3 +140,44 @@ def test_families_of_models():
     assert family(0.2, 3e-6) == sp.DipolePortal(mass=0.2, d_mu=3e-6, nature="majorana")
     with pytest.raises(errors.ConfigError, match="no parameter 'U_mu2'"):
         model_family(sp.DipolePortal(mass=0.1, d_mu=1e-6), "U_mu2")
+
+
+def scanned(values):
+    return Scan(
+        MASSES[:3],
+        COUPLINGS[:4],
+        ("fhc", "rhc"),
+        values,
+        0.01 * values,
+        np.ones((3, 4)),
+        np.ones(3),
+    )
+
+
+def test_from_a_scan_to_a_limit():
+    values = np.geomspace(0.01, 100.0, 12).reshape(3, 4)[..., None] * [0.7, 0.3]
+    counting = sp.counting.Counting([1.0, 0.5], observed=[1, 0], names=("fhc", "rhc"))
+    mu = sp.counting.upper_limit(values, counting, statistic="cls", cl=0.9)
+    result = limit_from_scan(scanned(values), counting)
+    np.testing.assert_allclose(result.exclusion, 1.0 / mu, rtol=1e-12)
+    # Bins go by name, whatever their order.
+    turned = sp.counting.Counting([0.5, 1.0], observed=[0, 1], names=("rhc", "fhc"))
+    np.testing.assert_allclose(limit_from_scan(scanned(values), turned).exclusion, 1.0 / mu)
+    other = sp.counting.Counting([0.5, 1.0], observed=[0, 1], names=("a", "b"))
+    with pytest.raises(errors.UnknownNameError, match="fhc"):
+        limit_from_scan(scanned(values), other)
+    with pytest.raises(errors.ConfigError, match="not complete"):
+        limit_from_scan(scanned(np.where(values > 50.0, np.nan, values)), counting)
+
+
+def test_a_projection_gives_the_median_and_its_bands():
+    values = np.geomspace(0.01, 100.0, 12).reshape(3, 4)[..., None] * [0.71, 0.29]
+    values[0, 0] = 0.0
+    counting = sp.counting.Counting([6.0, 0.3], names=("fhc", "rhc"))
+    result = limit_from_scan(scanned(values), counting)
+    exact = sp.counting.expected_limits([0.71, 0.29], counting)
+    total = values.sum(axis=2)
+    np.testing.assert_allclose(result.exclusion, total / exact.median, rtol=0.02)
+    np.testing.assert_allclose(result.bands["plus1"], total / exact.plus1, rtol=0.03)
+    assert result.exclusion[0, 0] == 0.0
+    assert (result.bands["minus2"] >= result.bands["plus2"]).all()
