@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from siren_py.cli.options import Subparsers, add_verb
@@ -18,10 +18,11 @@ def add(sub: Subparsers) -> None:
         sub,
         "list",
         run,
-        "list detectors, fluxes and models",
-        "List detectors with their regions, fluxes with their modes and flavours, and models with "
-        "their decay channels.",
-        ("siren-py list", "siren-py list fluxes --json"),
+        "list detectors, fluxes, models, published limits and reproductions",
+        "List detectors with their regions, fluxes with their modes and flavours, models with "
+        "their decay channels, published limits with their citations, and what `siren-py "
+        "reproduce` can reproduce.",
+        ("siren-py list", "siren-py list fluxes --json", "siren-py list limits"),
     )
     parser.add_argument(
         "kind",
@@ -38,12 +39,19 @@ def run(options: argparse.Namespace) -> Answer:
 
     if options.kind != "all" and options.kind not in _KINDS:
         raise unknown_name("kind to list", options.kind, ["all", *_KINDS])
-    wanted = _KINDS if options.kind == "all" else (options.kind,)
+    return answer(list(_KINDS) if options.kind == "all" else [options.kind])
+
+
+def answer(wanted: Sequence[str]) -> Answer:
+    """List these kinds of things."""
     data = {kind: _KINDS[kind]() for kind in wanted}
     lines = []
     for kind, entries in data.items():
         lines.append(kind)
         for name, entry in entries.items():
+            if kind in _BRIEF and len(wanted) > 1:
+                lines.append(f"  {name:<36} {entry['title']}")
+                continue
             lines.append(f"  {name}")
             lines += [f"    {key:<14} {_words(value)}" for key, value in entry.items()]
     return Answer(data, "\n".join(lines))
@@ -108,4 +116,64 @@ def _models() -> dict[str, Entry]:
     }
 
 
-_KINDS = {"detectors": _detectors, "fluxes": _fluxes, "models": _models}
+def _limits() -> dict[str, Entry]:
+    from siren_py.published import curve_names, load_curve, load_table, table_names
+
+    entries: dict[str, Entry] = {}
+    for name in curve_names():
+        curve = load_curve(name)
+        low, high = curve.x.min(), curve.x.max()
+        entries[name] = {
+            "title": curve.title,
+            "kind": curve.kind,
+            "level": curve.cl,
+            "coupling": f"{curve.y_name} [{curve.y_unit}]",
+            "masses": f"{low:.4g} to {high:.4g} {curve.x_unit}",
+            "status": curve.status,
+            "citation": f"{curve.citation}{', ' if curve.figure else ''}{curve.figure}",
+        }
+    for name in table_names():
+        table = load_table(name)
+        entries[name] = {
+            "title": table.title,
+            "kind": "table",
+            "columns": [f"{key} [{unit}]" for key, unit in table.units.items()],
+            "status": table.status,
+            "citation": f"{table.citation}{', ' if table.figure else ''}{table.figure}",
+        }
+    return entries
+
+
+def _reproductions() -> dict[str, Entry]:
+    from siren_py.reproduction import find_reproduction, reproduction_names
+
+    def entry(name: str) -> Entry:
+        module = find_reproduction(name)
+        return {"title": module.TITLE, "citation": module.CITATION}
+
+    return _entries(reproduction_names(), entry)
+
+
+def _analyses() -> dict[str, Entry]:
+    from siren_py.analysis import analysis_names, load_analysis
+
+    def entry(name: str) -> Entry:
+        record = load_analysis(name).to_dict()
+        channels = record.pop("channels", {})
+        record |= {f"channel {key}": value for key, value in channels.items()}
+        return {"title": record.pop("source", ""), **record}
+
+    return _entries(analysis_names(), entry)
+
+
+# One line each where everything is listed.
+_BRIEF = ("analyses", "limits", "reproductions")
+
+_KINDS = {
+    "detectors": _detectors,
+    "fluxes": _fluxes,
+    "models": _models,
+    "analyses": _analyses,
+    "limits": _limits,
+    "reproductions": _reproductions,
+}

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from types import FrameType
 from typing import TextIO
 
-from siren_py.cli import check, info, listing, output, show, simulate
+from siren_py.cli import check, info, limit, listing, output, reproduce, show, simulate
 from siren_py.cli.options import Parser, suggestion
 from siren_py.cli.output import Answer
 from siren_py.errors import ConfigError, SirenError
@@ -22,10 +22,12 @@ EXIT_OK, EXIT_FAILED, EXIT_USAGE, EXIT_BUG, EXIT_INTERRUPTED = 0, 1, 2, 70, 130
 
 VERBS = {
     "simulate": simulate.add,
+    "limit": limit.add,
     "list": listing.add,
     "check": check.add,
     "show": show.add,
     "info": info.add,
+    "reproduce": reproduce.add,
 }
 
 _FIRST_EXAMPLE = "example:\n  siren-py simulate --output nd280.root\n  siren-py info nd280.root"
