@@ -35,6 +35,9 @@ if TYPE_CHECKING:
     from siren_py.limits import Limit
     from siren_py.materials import Material
     from siren_py.models import DipolePortal, Model
+    from siren_py.models_mixing import MassMixing
+    from siren_py.published import load_curve
+    from siren_py.reproduction import reproduce
     from siren_py.resources import list_detectors, list_fluxes, load_detector
     from siren_py.sample import Sample
     from siren_py.scan import Scan
@@ -53,6 +56,7 @@ __all__ = [
     "Estimate",
     "Flux",
     "Limit",
+    "MassMixing",
     "Material",
     "Model",
     "Sample",
@@ -69,12 +73,14 @@ __all__ = [
     "list_detectors",
     "list_fluxes",
     "load_analysis",
+    "load_curve",
     "load_detector",
     "load_flux",
     "load_gdml",
     "load_siren_detector",
     "processes",
     "read_root",
+    "reproduce",
     "units",
 ]
 
@@ -89,6 +95,7 @@ _HOME = {
     "Estimate": "estimate",
     "Flux": "flux",
     "Limit": "limits",
+    "MassMixing": "models_mixing",
     "Material": "materials",
     "Model": "models",
     "Sample": "sample",
@@ -100,11 +107,13 @@ _HOME = {
     "list_detectors": "resources",
     "list_fluxes": "resources",
     "load_analysis": "analysis",
+    "load_curve": "published",
     "load_detector": "resources",
     "load_flux": "flux",
     "load_gdml": "io.gdml",
     "load_siren_detector": "io.siren_format",
     "read_root": "io.root",
+    "reproduce": "reproduction",
 }
 
 

@@ -18,6 +18,7 @@ import numpy as np
 
 from siren_py._typing import FloatArray
 from siren_py.errors import ConfigError
+from siren_py.injection.arrival import ArrivalInjector
 from siren_py.sample import Sample
 from siren_py.store import TableStore
 from siren_py.tree import EventTable
@@ -155,6 +156,12 @@ def _density(of: Sample, source: Sample, table: EventTable) -> FloatArray:
             "Samples of different regions or proposals can be combined in the session that made "
             "them; one of these was read from a file and does not know its generation density. "
             "Run them again together, or use the same configuration with different seeds."
+        )
+    if isinstance(of.injector, ArrivalInjector):
+        return of.injector.density(table, source.injector)
+    if isinstance(source.injector, ArrivalInjector):
+        raise ConfigError(
+            "Samples of particles that arrive cannot be combined with those of interactions."
         )
     return of.injector.density(table, source.injector)
 

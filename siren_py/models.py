@@ -362,7 +362,10 @@ class DipolePortal:
         return f"DipolePortal({', '.join(parts)})"
 
 
-_RECORDS: dict[str, tuple[str, str]] = {"dipole-portal": ("siren_py.models", "DipolePortal")}
+_RECORDS: dict[str, tuple[str, str]] = {
+    "dipole-portal": ("siren_py.models", "DipolePortal"),
+    "mass-mixing": ("siren_py.models_mixing", "MassMixing"),
+}
 """Where the class is that reads the record of a model back, by the name in the record."""
 
 

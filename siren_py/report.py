@@ -10,7 +10,7 @@ import numpy as np
 
 from siren_py.estimate import Estimate
 from siren_py.tree import EventTable
-from siren_py.weighting import FACTORS, product_of_factors
+from siren_py.weighting import ARRIVAL_FACTORS, FACTORS, product_of_factors
 
 if TYPE_CHECKING:
     from siren_py.sample import Sample
@@ -148,10 +148,16 @@ def explain_event(sample: Sample, table: EventTable) -> Explanation:
     facts = {
         "flux": f"{one.names('flux')[0]}, pdg {events['primary_pdg']}, "
         f"E = {events['primary_energy']:.6g} GeV",
-        "target": f"{one.names('target')[0]} ({one.names('target_part')[0]}) in "
-        f"{one.names('volume')[0]} ({one.names('material')[0]})",
-        "interaction at": f"({points[0][0]:.4g}, {points[0][1]:.4g}, {points[0][2]:.4g}) cm",
     }
+    vertex = f"({points[0][0]:.4g}, {points[0][1]:.4g}, {points[0][2]:.4g}) cm"
+    if events["target"] >= 0:
+        facts["target"] = (
+            f"{one.names('target')[0]} ({one.names('target_part')[0]}) in "
+            f"{one.names('volume')[0]} ({one.names('material')[0]})"
+        )
+        facts["interaction at"] = vertex
+    else:
+        facts["made at"] = f"{vertex}, the source of the beam"
     for name in sorted(set(events) & set(sample.provenance.get("invariants", []))):
         facts[name] = f"{events[name]:.6g}"
     if len(points) > 1 and events["channel"] >= 0:
@@ -165,8 +171,9 @@ def explain_event(sample: Sample, table: EventTable) -> Explanation:
             f"{flight:.6g} cm, decay length {length:.6g} cm: "
             f"density of this decay point exp(-s/L)/L = {np.exp(-flight / length) / length:.6g} /cm"
         )
+    texts = FACTORS if events["target"] >= 0 else {**FACTORS, **ARRIVAL_FACTORS}
     factors = {
-        name: (float(events[name]), unit, meaning) for name, (unit, meaning) in FACTORS.items()
+        name: (float(events[name]), unit, meaning) for name, (unit, meaning) in texts.items()
     }
     return Explanation(
         event=int(events["event"]),

@@ -87,10 +87,19 @@ class Flights:
             for number in np.unique(process[pdg == code])
         ]
         parent, channel = self._parents(), np.asarray(table.events["channel"], np.int64)
+        # Two processes of a particle may have the same channel (nu e+ e- by mixing and by dipole).
+        last = np.where(self._decayed, rows + 1, 0)
+        by = np.asarray(table.vertices["process"], np.int64)
+        decayed_by = by[last] if by.size else channel
+        kinds = np.stack([parent, channel, decayed_by], axis=1)
         self._decays = [
-            (int(code), self._channels[c], np.flatnonzero((parent == code) & (channel == c)))
-            for code in np.unique(parent[self._decayed])
-            for c in np.unique(channel[self._decayed & (parent == code)])
+            (
+                int(code),
+                self._channels[c],
+                self._processes[number],
+                np.flatnonzero(self._decayed & (kinds == (code, c, number)).all(axis=1)),
+            )
+            for code, c, number in np.unique(kinds[self._decayed], axis=0).tolist()
         ]
 
     def _parents(self) -> IntArray:
@@ -176,7 +185,7 @@ class Flights:
         """  # noqa: D205
         n = len(self.table)
         length, survival, branching = self.length.copy(), np.ones(n), np.ones(n)
-        for code, name, mine in self._decays:
+        for code, name, process, mine in self._decays:
             if model.particle_masses.get(code) != self.model.particle_masses.get(code):
                 raise ConfigError(
                     f"Particle {code} has another mass in the other model; events can only be "
@@ -187,7 +196,7 @@ class Flights:
             old = self.length[mine]
             length[mine] = old * stretch
             survival[mine] = np.exp(self.flight[mine] / old * (1.0 - 1.0 / stretch)) / stretch
-            branching[mine] = _branching(model, self.model, code, name)
+            branching[mine] = _branching(model, self.model, code, name, process)
         return length, survival, branching
 
     def _check_reach(self, mine: IntArray, stretch: float) -> None:
@@ -221,16 +230,25 @@ def _rest_length(model: ModelLike, pdg: int) -> float:
     return float(signal.rest_length[pdg])
 
 
-def _branching(model: ModelLike, own: ModelLike, pdg: int, channel: str) -> float:
-    """Branching ratio of a channel in `model` over that in `own`."""
+def _branching(model: ModelLike, own: ModelLike, pdg: int, channel: str, process: str) -> float:
+    """Branching ratio of a channel by one process in `model` over that in `own`."""
 
-    def share(m: ModelLike) -> tuple[float, Decay | None]:
+    def share(m: ModelLike) -> tuple[float, Decay | None, set[str]]:
         decays = list(m.decays(pdg))
         total = sum(float(d.width()) for d in decays)
         found = [d for d in decays if channel in d.channels]
-        return sum(float(d.width(channel)) for d in found) / total, found[0] if found else None
+        names = {d.name for d in found}
+        found = [d for d in found if d.name == process]
+        partial = sum(float(d.width(channel)) for d in found)
+        return partial / total, found[0] if found else None, names
 
-    (after, other), (before, mine) = share(model), share(own)
+    (after, other, others), (before, mine, known) = share(model), share(own)
+    if others - known:
+        raise ConfigError(
+            f"In the other model particle {pdg} also goes to {channel!r} by "
+            f"{', '.join(sorted(others - known))}; the events of this sample have no such decay, "
+            "so its share would be missing. Simulate with the model that has more processes."
+        )
     if other is None or mine is None:
         return 0.0
     if not other.same_kinematics(mine):

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     import awkward as ak
 
     from siren_py.flux import FluxLike
+    from siren_py.injection.arrival import ArrivalInjector
     from siren_py.injection.injector import Injector
     from siren_py.injection.signal import ModelLike
 
@@ -68,7 +69,7 @@ class Sample:
         n_attempts: int,
         names: Mapping[str, Any],
         provenance: Mapping[str, Any],
-        injector: Injector | None = None,
+        injector: Injector | ArrivalInjector | None = None,
         *,
         model: ModelLike | None = None,
         fluxes: Sequence[FluxLike] | None = None,
@@ -183,7 +184,7 @@ class Sample:
             raise unknown_name("grouping", key, KEYS)
         names = self._names[KEYS[key]]
         if key == "target":
-            return list(names.values())
+            return [*names.values(), "none"]
         if key == "flux":
             return [str(f["name"]) for f in names]
         # One more for "none": index -1 points at the end of the list.
@@ -193,6 +194,8 @@ class Sample:
         column = table.events[key].astype(np.int64)
         if key == "target":
             codes = np.array([int(c) for c in self._names["targets"]], dtype=np.int64)
+            # One more for -1, "none": what arrives has no target.
+            codes = np.append(codes, -1)
             order = np.argsort(codes)
             return np.asarray(order[np.searchsorted(codes[order], column)], np.int64)
         if key == "flux":

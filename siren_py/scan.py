@@ -183,11 +183,15 @@ class Request:
         What each of its events counts for in each channel.
     channels
         Names of these channels.
+    flux_scale
+        What the flux is proportional to when `simulate` makes it from the model: |U|^2 for
+        particles that mixing produces in the beam. None if the flux does not know the model.
     """
 
     simulate: Callable[[ModelLike], Simulation]
     acceptance: Acceptance
     channels: tuple[str, ...]
+    flux_scale: Callable[[ModelLike], float] | None = None
 
 
 def scan(
@@ -397,6 +401,8 @@ def _anchor(
 ) -> tuple[list[_Sums], int]:
     """Simulate at one coupling until it is precise; sum for this and the other models."""
     sums = [_Sums.empty(len(request.channels)) for _ in models]
+    scale_of = request.flux_scale or (lambda _: 1.0)
+    scales = [scale_of(model) / scale_of(own) for model in models]
     attempts, number = 0, 0
     while attempts < max_attempts:
         table = simulation.injector.chunk(seed, number, CHUNK_SIZE, attempts)
@@ -411,8 +417,8 @@ def _anchor(
             )
         flights = flights_of(sample, table, own)
         weights = product_of_factors(table)
-        for total, model in zip(sums, models, strict=True):
-            total.add(weights * flights.ratios(model), accepted)
+        for total, model, scale in zip(sums, models, scales, strict=True):
+            total.add(scale * weights * flights.ratios(model), accepted)
         reached = sums[0].per_attempt(attempts).whole
         estimate = reached.estimate()
         if estimate.error <= precision * estimate.value and reached.effective_size > _FEWEST:

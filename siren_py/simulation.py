@@ -13,6 +13,7 @@ import numpy as np
 from siren_py._typing import ArrayLike, FloatArray, PathLike
 from siren_py.errors import ConfigError, unknown_name
 from siren_py.flux import FluxLike, parse_flux
+from siren_py.injection.arrival import ArrivalInjector, arrives
 from siren_py.injection.injector import BEAMS, PROPOSALS, Injector, describe
 from siren_py.injection.signal import ModelLike, check_model
 from siren_py.parallel import map_in_order
@@ -42,7 +43,7 @@ FluxSpecs = FluxSpec | Sequence[FluxSpec]
 
 
 class Simulation:
-    """Simulate upscattering and decay in a detector.
+    """Simulate upscattering and decay in a detector, or the decay of particles that arrive.
 
     Parameters
     ----------
@@ -50,7 +51,9 @@ class Simulation:
         A `DetectorModel`, or the name or path of a detector script.
     flux
         A flux, its name (``"t2k-nd280:fhc:numu"``), or several of either; each keeps its own
-        weights.
+        weights. Neutrinos interact; a flux of particles that decay in the model (those of
+        `siren_py.flux.mesons`) arrives from the source of the beam, see
+        `siren_py.injection.arrival`.
     model
         Masses, couplings and processes, e.g. `siren_py.DipolePortal`.
     decay
@@ -107,11 +110,27 @@ class Simulation:
         self._proposal, self._beam = proposal, beam
         self._decay = decay
         # Preparing takes a fraction of a second and finds every misfit before the run starts.
-        self.injector: Injector = Injector(
-            self.detector, self.fluxes, self.model, self.region, decay, proposal, beam
-        )
+        self.injector: Injector | ArrivalInjector = self._injector(decay)
         channels = self.injector.signal.channels
         self.decay = decay if decay is None else channels[0]
+
+    def _injector(self, decay: str | None) -> Injector | ArrivalInjector:
+        arriving = [arrives(self.model, flux.pdg) for flux in self.fluxes]
+        if not any(arriving):
+            return Injector(
+                self.detector, self.fluxes, self.model, self.region, decay,
+                self._proposal, self._beam,
+            )  # fmt: skip
+        if not all(arriving):
+            names = [describe(f) for f, a in zip(self.fluxes, arriving, strict=True) if a]
+            raise ConfigError(
+                f"Of the fluxes, {', '.join(names)} are of particles that decay themselves, the "
+                "others are of neutrinos that interact first. Simulate the two by themselves and "
+                "add what they expect."
+            )
+        return ArrivalInjector(
+            self.detector, self.fluxes, self.model, self.region, decay, self._beam
+        )
 
     def _region(self, region: str | None) -> str:
         known = self.detector.regions

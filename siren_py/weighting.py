@@ -41,6 +41,21 @@ FACTORS: Mapping[str, tuple[str, str]] = {
 }
 """Unit and meaning of the factors, in the order in which they are multiplied."""
 
+ARRIVAL_FACTORS: Mapping[str, tuple[str, str]] = {
+    "factor_flux": (
+        "1/(cm2 POT)",
+        "flux at the decay, without decays, over the density that the energy was drawn from",
+    ),
+    "factor_interaction": ("1", "nothing is struck"),
+    "factor_line": ("cm3", "1 / density of decay points"),
+    "factor_matter": (
+        "1/cm",
+        "chance per length that the particle survives from the source to the decay point and "
+        "decays there, exp(-s/L)/L, over the density that its point of production was drawn from",
+    ),
+}
+"""Unit and meaning of factors for a particle that was made at the source of the beam."""
+
 
 def product_of_factors(table: EventTable) -> FloatArray:
     """Multiply the factors of each event: the weight of a run with a single attempt, shape (n,).

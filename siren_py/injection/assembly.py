@@ -122,7 +122,8 @@ class Assembler:
         events["flux"][rows] = batch.flux
         events["primary_pdg"][rows] = int(flux.pdg)
         events["primary_energy"][rows] = batch.energy
-        events["target"][rows] = self._target_codes[batch.target]
+        struck = batch.target >= 0
+        events["target"][rows[struck]] = self._target_codes[batch.target[struck]]
         events["target_part"][rows] = batch.part
         events["decay_length"][rows] = batch.length
         for i, axis in enumerate("xyz"):
@@ -133,22 +134,7 @@ class Assembler:
         time = batch.vertex @ self._beam / SPEED_OF_LIGHT
         process = self.processes.index(batch.process)
         vertex = builder.add_vertex(rows, batch.vertex, time, process, batch.where["volume"])
-        n = len(batch)
-        beam = np.zeros((n, 4))
-        beam[:, 0] = batch.energy
-        beam[:, 1:] = batch.energy[:, None] * batch.neutrino
-        at_rest = np.zeros((n, 4))
-        at_rest[:, 0] = self._target_masses[batch.target]
-        struck = self._target_codes[batch.target]
-        for part, (code, mass) in self._nucleons.items():
-            at_rest[batch.part == part, 0] = mass
-            struck[batch.part == part] = code
-        for pdg, momentum, status in (
-            (int(flux.pdg), beam, BEAM),
-            (struck, at_rest, TARGET),
-        ):
-            block = builder.add_particle(rows, pdg, momentum, status, -1)
-            block.columns["end_vertex"][:] = vertex
+        self._add_incoming(builder, batch, rows, vertex, int(flux.pdg))
         frontier = Frontier()
         blocks: dict[int, tuple[Block, IntArray]] = {}
         for k in range(batch.pdg.shape[1]):
@@ -169,6 +155,32 @@ class Assembler:
         factor = self.growth.run(builder, frontier, self.processes, rngs["growth"])
         for event_rows, weight in factor:
             np.multiply.at(events["factor_final_state"], event_rows, weight)
+
+    def _add_incoming(
+        self, builder: TreeBuilder, batch: Batch, rows: IntArray, vertex: IntArray, pdg: int
+    ) -> None:
+        """Add the beam particle and, where there is one, the target; both end at vertex 0."""
+        n = len(batch)
+        # A particle that arrives has a mass: it leaves vertex 0 as it came.
+        mass = self.signal.masses.get(pdg, 0.0)
+        p = np.sqrt(np.maximum((batch.energy - mass) * (batch.energy + mass), 0.0))
+        beam = np.zeros((n, 4))
+        beam[:, 0] = batch.energy
+        beam[:, 1:] = p[:, None] * batch.neutrino
+        block = builder.add_particle(rows, pdg, beam, BEAM, -1)
+        block.columns["end_vertex"][:] = vertex
+        there = np.flatnonzero(batch.target >= 0)
+        if not there.size:
+            return
+        target, part = batch.target[there], batch.part[there]
+        at_rest = np.zeros((there.size, 4))
+        at_rest[:, 0] = self._target_masses[target]
+        struck = self._target_codes[target]
+        for number, (code, nucleon_mass) in self._nucleons.items():
+            at_rest[part == number, 0] = nucleon_mass
+            struck[part == number] = code
+        block = builder.add_particle(rows[there], struck, at_rest, TARGET, -1)
+        block.columns["end_vertex"][:] = vertex[there]
 
     def _decay(
         self,
