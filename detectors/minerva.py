@@ -412,7 +412,8 @@ def add_regions(detector: DetectorModel) -> None:
     add_hexagon_region(detector, "tracker", FIDUCIAL_APOTHEM, *faces)
     add_hexagon_region(detector, "nuclear-targets", FIDUCIAL_APOTHEM, *TARGET_REGION)
     air = "the region of the nuclear targets is one prism, with the air between its modules"
-    detector.declare("region", "nuclear-targets", air)
+    between = ["hall", "frames-a-inside", "frames-b-inside"]
+    detector.declare("region", ["nuclear-targets", *between], air)
     first, last = ELECTRON_MODULES
     faces = module_face(first), module_face(last + 1)
     add_hexagon_region(detector, "electron-scattering", ELECTRON_APOTHEM, *faces)

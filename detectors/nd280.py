@@ -89,17 +89,13 @@ SOIL_BOTTOM = -130 * m
 AIR_TOP = 100 * m
 
 # Density: "earth 2.15" (MC). Composition: wet quartz and feldspar sand, 15 % water [assumed].
+SOIL_MINERALS = {
+    "SiO2": 0.65, "Al2O3": 0.11, "K2O": 0.025, "Na2O": 0.025, "CaO": 0.02, "Fe2O3": 0.02,
+}  # fmt: skip
 SOIL = Material.from_mass_fractions(
     "soil",
-    {
-        WATER: 0.15,
-        Material.from_formula("SiO2", density=2.65): 0.65,
-        Material.from_formula("Al2O3", density=3.97): 0.11,
-        Material.from_formula("K2O", density=2.35): 0.025,
-        Material.from_formula("Na2O", density=2.27): 0.025,
-        Material.from_formula("CaO", density=3.34): 0.02,
-        Material.from_formula("Fe2O3", density=5.25): 0.02,
-    },
+    # The shares are by mass: the density of the grains does not matter.
+    {WATER: 0.15, **{Material.from_formula(f, density=2.6): w for f, w in SOIL_MINERALS.items()}},
     density=2.15,
 )
 
@@ -278,12 +274,8 @@ def add_site(detector: DetectorModel) -> None:
     hi = (SOIL_HALF_WIDTH / mm, GROUND_LEVEL / mm, SOIL_DOWNSTREAM_END / mm)
     add_box(detector, "air", lo, (hi[0], AIR_TOP / mm, hi[2]), AIR)
     add_box(detector, "soil", lo, hi, SOIL)
-    detector.add(
-        "pit",
-        Cylinder(radius=PIT_DIAMETER / 2, length=PIT_DEPTH, axis="y"),
-        AIR,
-        at=(0, GROUND_LEVEL - PIT_DEPTH / 2, 0),
-    )
+    pit = Cylinder(radius=PIT_DIAMETER / 2, length=PIT_DEPTH, axis="y")
+    detector.add("pit", pit, AIR, at=(0, GROUND_LEVEL - PIT_DEPTH / 2, 0))
 
 
 def add_magnet(detector: DetectorModel) -> None:
@@ -332,12 +324,8 @@ def add_ecals(detector: DetectorModel) -> None:
             ascending = ascending.reversed()
         module, bars = mirrored(*module), mirrored(*bars)
         add_ecal(detector, f"{name}-right", ascending, axis, module, bars, mass)
-    detector.declare(
-        "wall",
-        "downstream-ecal-structure",
-        "frames, bulkheads and cables of the module, which make up its mass, as aluminium around "
-        "its layers",
-    )
+    reason = "frames, bulkheads, cables, which make up the module's mass, as aluminium around it"
+    detector.declare("wall", "downstream-ecal-structure", reason)
 
 
 def add_ecal(
@@ -381,14 +369,9 @@ def p0d_parts() -> dict[str, Pattern]:
 
 def water_target(in_the_bag: Material) -> Pattern:
     last = Pattern([(P0DULE_THICKNESS * mm, P0DULE)])
-    water = Pattern(
-        [
-            (WATER_THICKNESS * mm, in_the_bag),
-            (BAG_THICKNESS * mm, BAG),
-            (BRASS_THICKNESS * mm, BRASS),
-        ]
-    )
-    return (last + water) * 25 + last
+    bag = Pattern([(WATER_THICKNESS * mm, in_the_bag), (BAG_THICKNESS * mm, BAG)])
+    brass = Pattern([(BRASS_THICKNESS * mm, BRASS)])
+    return (last + bag + brass) * 25 + last
 
 
 def p0d_frame_material() -> Material:
@@ -448,11 +431,8 @@ def add_tpc(detector: DetectorModel, name: str, z: float) -> None:
         if part == "gas":
             add_box_region(detector, f"{name}-drift", lo, hi)
     add_box_region(detector, name, *corners(TPC_FIDUCIAL, (0, TPC_ACTIVE_Y, z)))
-    detector.declare(
-        "region",
-        [name, f"{name}-drift"],
-        "the central cathode stands in the gas; T2K's fiducial volume goes across it",
-    )
+    reason = "the central cathode stands in the gas; T2K's fiducial volume goes across it"
+    detector.declare("region", [name, f"{name}-drift", f"{name}-cathode"], reason)
     # Quoted as active argon, 16.02 kg in three TPCs: 8.98 m3 of pure argon at 0 C.
     gas = 16.02 / 3 * kg
     detector.publish_mass(f"gas of {name}", [f"{name}-gas"], gas, 0.04, "arXiv:2205.12273")

@@ -173,6 +173,6 @@ def add_ha_tpc(detector: DetectorModel, name: str, y: float) -> None:
     nd280.add_box_region(detector, name, *nd280.corners(HA_TPC_FIDUCIAL, middle))
     detector.declare(
         "region",
-        [name, f"{name}-drift"],
+        [name, f"{name}-drift", f"{name}-cathode"],
         "the central cathode stands in the gas, in the middle of the fiducial volume",
     )

@@ -16,7 +16,7 @@ import numba
 
 _F = TypeVar("_F", bound=Callable[..., object])
 
-_MARK = b"from siren_py._numba import kernel"
+_MARK = b"from siren_py._numba import "
 
 
 @cache
@@ -33,8 +33,33 @@ def kernel_sources_hash() -> str:
 
 def kernel(function: _F) -> _F:
     """Compile `function` with numba (nopython, nogil, cached); the signature stays as written."""
+    return _compiled(function)
+
+
+def kernel_part(function: _F) -> _F:
+    """Compile a part of a kernel, which becomes a piece of the machine code of its callers.
+
+    A call with tuples of arrays copies a kilobyte of pointers: what is called for each line from
+    one or two places is better part of its callers.
+    """
+    return _compiled(function, forceinline=True)
+
+
+def inline_kernel(function: _F) -> _F:
+    """Compile a few statements as if they stood in each kernel that calls them.
+
+    They are not compiled by themselves: for tuples of arrays the code that would take them from
+    Python is far longer than what is done with them.
+    """
+    return _compiled(function, inline="always")
+
+
+def _compiled(function: _F, **options: Any) -> _F:
     # error_model="numpy": a division by zero gives inf or nan as in NumPy, and costs no branch.
-    compiled: Any = numba.njit(cache=True, nogil=True, error_model="numpy")(function)
+    # No kernel is called from C: without the wrapper for that there is less to compile.
+    jit: Any = numba.njit
+    options |= {"cache": True, "nogil": True, "no_cfunc_wrapper": True}
+    compiled = jit(error_model="numpy", **options)(function)
     # numba compares a cached kernel with the file that defines it, not with those of the kernels
     # it calls: after an update of one of them, old machine code would go on being used. The
     # stamp that it compares is therefore extended by the sources of all kernels.

@@ -25,7 +25,7 @@ from siren_py.channel import Channel, Expected
 from siren_py.efficiency import Efficiency
 from siren_py.errors import ConfigError, unknown_name
 from siren_py.estimate import Estimate
-from siren_py.resources import script_errors, load_script
+from siren_py.resources import load_script, script_errors
 
 if TYPE_CHECKING:
     from siren_py.counting import Counting

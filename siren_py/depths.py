@@ -10,9 +10,9 @@ import numpy as np
 from siren_py._typing import ArrayLike, FloatArray, IntArray
 from siren_py.errors import GeometryError
 from siren_py.estimate import Estimate
-from siren_py.geometry import tracing
-from siren_py.geometry.arrays import External, GeometryArrays, PlacedSolid
+from siren_py.geometry.arrays import NO_EXTERNAL, External, GeometryArrays, PlacedSolid
 from siren_py.geometry.base import lines, points3
+from siren_py.geometry.batches import depth_batch, distance_batch
 from siren_py.geometry.profile_kernels import find_depths
 from siren_py.geometry.profiles import RadialDensity
 from siren_py.geometry.solids import Sphere
@@ -67,6 +67,10 @@ class DepthModel:
         def external_intervals(self, origins: ArrayLike, directions: ArrayLike) -> External:
             """Return the intervals in solids without kernel."""
 
+        @property
+        def has_external(self) -> bool:
+            """Whether a solid has no kernel."""
+
         def visible(self, index: int) -> VisibleVolume:
             """Return the visible volume of a volume."""
 
@@ -79,6 +83,7 @@ class DepthModel:
             directions: ArrayLike,
             t_min: ArrayLike = -math.inf,
             t_max: ArrayLike = math.inf,
+            workers: int | None = None,
         ) -> Segments:
             """Trace lines."""
 
@@ -130,9 +135,34 @@ class DepthModel:
             if volume.profile is not None
         ]
 
-    def column_depth(self, starts: ArrayLike, ends: ArrayLike) -> FloatArray:
-        """Return the integral of the density from starts to ends, (n, 3) each: (n,) [g/cm2]."""
+    def column_depth(
+        self, starts: ArrayLike, ends: ArrayLike, workers: int | None = None
+    ) -> FloatArray:
+        """Return the integral of the density between points.
+
+        Parameters
+        ----------
+        starts, ends
+            (n, 3) each [cm].
+        workers
+            Threads for large batches; None for all cores. The result does not depend on it.
+
+        Returns
+        -------
+        ndarray
+            (n,) [g/cm2].
+
+        Raises
+        ------
+        GeometryError
+            If shapes differ or numbers are not finite.
+        ConfigError
+            If `workers` is not a positive integer.
+        """
         first, last = lines(starts, ends)
+        geometry = self.kernel_arrays()
+        if not (self.has_profiles or self.has_external):
+            return depth_batch(geometry, NO_EXTERNAL, first, last, workers)
         step = last - first
         length = np.sqrt(np.einsum("ij,ij->i", step, step))
         ways = np.divide(
@@ -140,13 +170,9 @@ class DepthModel:
         )
         ways[length == 0.0] = (0.0, 0.0, 1.0)
         if self.has_profiles:
-            return self.trace(first, ways, 0.0, length).column_depth()
-        geometry = self.kernel_arrays()
+            return self.trace(first, ways, 0.0, length, workers).column_depth()
         external = self.external_intervals(first, ways)
-        scratch = tracing.make_scratch(geometry, external)
-        depth = np.empty(len(first))
-        tracing.column_depths(geometry, external, first, ways, length, scratch, depth)
-        return depth
+        return depth_batch(geometry, external, first, last, workers)
 
     def density(self, points: ArrayLike) -> FloatArray:
         """Return the density at points (n, 3) [cm]: (n,) [g/cm3]; 0 outside everything."""
@@ -188,6 +214,7 @@ class DepthModel:
         directions: ArrayLike,
         depths: ArrayLike,
         reverse: bool = False,
+        workers: int | None = None,
     ) -> FloatArray:
         """Return how far one gets from a point through a given column depth.
 
@@ -201,6 +228,8 @@ class DepthModel:
             (n,) or one number, not negative [g/cm2].
         reverse
             Go against the directions: from where one must come to arrive after that depth.
+        workers
+            Threads for large batches; None for all cores. The result does not depend on it.
 
         Returns
         -------
@@ -213,6 +242,8 @@ class DepthModel:
         ------
         GeometryError
             If shapes differ, a depth is negative or NaN, or directions are not unit vectors.
+        ConfigError
+            If `workers` is not a positive integer.
         """
         origins, ways = unit_lines(starts, directions)
         if reverse:
@@ -227,7 +258,10 @@ class DepthModel:
             raise GeometryError(
                 "depths must not be negative nor NaN [g/cm2]; reverse=True goes back."
             )
-        segments = self.trace(origins, ways, 0.0)
+        if not self.has_profiles:
+            external = self.external_intervals(origins, ways)
+            return distance_batch(self.kernel_arrays(), external, origins, ways, wanted, workers)
+        segments = self.trace(origins, ways, 0.0, workers=workers)
         distance, rest = np.empty(len(origins)), np.empty(len(origins))
         segment = np.empty(len(origins), np.int64)
         find_depths(

@@ -24,6 +24,7 @@ from siren_py.geometry.arrays import (
     external_intervals,
     external_solids,
 )
+from siren_py.geometry.batches import trace_batch
 from siren_py.geometry.layers import LayerStack
 from siren_py.geometry.placement import Placement, RotationLike
 from siren_py.geometry.profiles import RadialDensity
@@ -344,6 +345,11 @@ class DetectorModel(MassModel, DepthModel, AuditModel, ExportModel):
             self._arrays = tracing.geometry_arrays(self.placed(), density)
         return self._arrays
 
+    @property
+    def has_external(self) -> bool:
+        """Whether a solid has no kernel, so that its intervals are asked for line by line."""
+        return bool(self._external_solids())
+
     def external_intervals(self, origins: ArrayLike, directions: ArrayLike) -> External:
         """Return the intervals of lines in the solids without kernel, for the kernels.
 
@@ -359,6 +365,7 @@ class DetectorModel(MassModel, DepthModel, AuditModel, ExportModel):
         directions: ArrayLike,
         t_min: ArrayLike = -math.inf,
         t_max: ArrayLike = math.inf,
+        workers: int | None = None,
     ) -> Segments:
         """Trace lines: which volume and material, from where to where.
 
@@ -370,6 +377,9 @@ class DetectorModel(MassModel, DepthModel, AuditModel, ExportModel):
             (n, 3), unit vectors within 1e-9.
         t_min, t_max
             Piece of each line that is wanted [cm]; scalars or (n,).
+        workers
+            Threads for large batches; None for one, because memory limits long lists more than
+            cores do. The result does not depend on it.
 
         Returns
         -------
@@ -379,6 +389,8 @@ class DetectorModel(MassModel, DepthModel, AuditModel, ExportModel):
         ------
         GeometryError
             If shapes differ, numbers are not finite, or directions are not unit vectors.
+        ConfigError
+            If `workers` is not a positive integer.
         """
         starts, ways = unit_lines(origins, directions)
         n = len(starts)
@@ -388,39 +400,13 @@ class DetectorModel(MassModel, DepthModel, AuditModel, ExportModel):
             raise GeometryError("t_min and t_max must be numbers; some are NaN.")
         geometry = self.kernel_arrays()
         external = self.external_intervals(starts, ways)
-        scratch = tracing.make_scratch(geometry, external)
-        offsets = np.zeros(n + 1, np.int64)
-        capacity = 8 * n + len(scratch.t_in)
-        t_in, t_out = np.empty(capacity), np.empty(capacity)
-        volume, material = np.empty(capacity, np.int64), np.empty(capacity, np.int64)
-        done = 0
-        while True:
-            done = tracing.trace_lines(
-                geometry, external, starts, ways, lower, upper, scratch, done, offsets,
-                t_in, t_out, volume, material,
-            )  # fmt: skip
-            if done == n:
-                break
-            if done == tracing.OVERFLOW:
-                raise GeometryError(
-                    f"Detector {self.name!r}: a line has more segments than its volumes allow; "
-                    "a user's solid returned different intervals for the same line."
-                )
-            # Memory that is not written to costs nothing: ask for what the rest will need.
-            filled = int(offsets[done])
-            capacity += int(1.2 * filled * (n - done) / max(done, 1)) + len(scratch.t_in)
-            t_in, t_out = _longer(t_in, filled, capacity), _longer(t_out, filled, capacity)
-            volume = _longer(volume, filled, capacity)
-            material = _longer(material, filled, capacity)
-        used = slice(0, int(offsets[-1]))
-        t_in, t_out, volume, material = t_in[used], t_out[used], volume[used], material[used]
-        density = geometry.density[material]
+        lists = trace_batch(geometry, external, starts, ways, lower, upper, workers)
         if self.has_profiles:
-            line = np.repeat(np.arange(n), np.diff(offsets))
-            density = self.mean_densities(density, starts, ways, line, volume, t_in, t_out)
-        return Segments(
-            offsets, t_in, t_out, volume, material, density, self.volume_names, self.material_names
-        )
+            line = np.repeat(np.arange(n), np.diff(lists.offsets))
+            self.mean_densities(
+                lists.density, starts, ways, line, lists.volume, lists.t_in, lists.t_out
+            )
+        return Segments(*lists, self.volume_names, self.material_names)
 
     def locate_index(self, points: ArrayLike) -> tuple[IntArray, IntArray]:
         """Return volume and material indices at points (n, 3) [cm]; -1 outside everything."""
@@ -453,13 +439,6 @@ class DetectorModel(MassModel, DepthModel, AuditModel, ExportModel):
             f"DetectorModel({self.name!r}: {len(self._volumes)} volumes, "
             f"{len(self._materials)} materials, regions {list(self._regions)})"
         )
-
-
-def _longer(array: np.ndarray[Any, Any], filled: int, length: int) -> np.ndarray[Any, Any]:
-    """Return an array of `length` that begins with the `filled` entries of another."""
-    longer = np.empty(length, array.dtype)
-    longer[:filled] = array[:filled]
-    return longer
 
 
 def _check_name(name: object, taken: dict[str, Any], kind: str) -> None:

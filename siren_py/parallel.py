@@ -7,6 +7,8 @@ depends on its number alone.
 
 from __future__ import annotations
 
+import os
+import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -21,6 +23,32 @@ _AHEAD = 2
 """Chunks kept in flight per worker: enough to keep all busy, few enough to bound memory."""
 
 
+_thread = threading.local()
+
+
+def default_workers() -> int:
+    """Return how many threads to use when nobody says: the cores that this process may use.
+
+    It is 1 on a thread of `map_in_order`, where the cores are busy already.
+    """
+    if getattr(_thread, "is_worker", False):
+        return 1
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def check_workers(workers: object) -> int:
+    """Return a number of workers, or raise a `ConfigError` if it is no positive integer."""
+    if not isinstance(workers, int) or isinstance(workers, bool) or workers < 1:
+        raise ConfigError(f"The number of workers must be a positive integer; it is {workers!r}.")
+    return workers
+
+
+def _mark_worker() -> None:
+    _thread.is_worker = True
+
+
 def map_in_order(
     function: Callable[[_Task], _Result], tasks: Iterable[_Task], workers: int
 ) -> Iterator[_Result]:
@@ -31,13 +59,14 @@ def map_in_order(
     ConfigError
         If `workers` is not a positive integer.
     """
-    if not isinstance(workers, int) or isinstance(workers, bool) or workers < 1:
-        raise ConfigError(f"The number of workers must be a positive integer; it is {workers!r}.")
+    check_workers(workers)
     if workers == 1:
         yield from map(function, tasks)
         return
     queue: deque[Future[_Result]] = deque()
-    with ThreadPoolExecutor(workers, thread_name_prefix="siren_py") as pool:
+    with ThreadPoolExecutor(
+        workers, thread_name_prefix="siren_py", initializer=_mark_worker
+    ) as pool:
         try:
             for task in tasks:
                 queue.append(pool.submit(function, task))

@@ -6,6 +6,7 @@ are exact along the lines; what is finer than a pixel is averaged, not skipped.
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -398,8 +399,12 @@ def _material_legend(
                 patches.Patch(facecolor=family.colour, edgecolor="0.35" if not thin else "0.6",
                               linewidth=0.5, label=label)
             )  # fmt: skip
+    columns = 2 if len(entries) > 12 else 1
+    for entry in entries:
+        # Two columns share the width of one; a long name must not run out of the picture.
+        entry.set_label(textwrap.fill(entry.get_label(), 60 // columns))
     ax.legend(
-        handles=entries, loc="upper left", ncols=2 if len(entries) > 12 else 1, fontsize=7,
+        handles=entries, loc="upper left", ncols=columns, fontsize=7,
         frameon=False, borderaxespad=0.0, title="materials, g/cm$^3$", title_fontsize=8,
         alignment="left", columnspacing=1.0, handlelength=1.4,
     )  # fmt: skip

@@ -1,12 +1,13 @@
 """Where detectors and fluxes are found, and how a detector script is loaded.
 
 A detector is a Python script ``NAME.py`` with a function ``build()`` that returns a
-`siren_py.DetectorModel`; a flux is a folder ``NAME/`` with a ``flux.toml``. Dashes and
-underscores in a name are the same: ``nd280-upgrade`` is ``nd280_upgrade.py``.
+`siren_py.DetectorModel`, or, by its path only, a GDML file; nothing but a ``.py`` file is ever
+run. A flux is a folder ``NAME/`` with a ``flux.toml``. Dashes and underscores in a name are the
+same: ``nd280-upgrade`` is ``nd280_upgrade.py``.
 
-A string that holds a path separator or ends in ``.py`` or ``.toml``, and every `pathlib.Path`,
-is a path and is taken as it stands. Any other string is a name, and the first place that has it
-wins:
+A string that holds a path separator or ends in ``.py``, ``.gdml`` or ``.toml``, and every
+`pathlib.Path`, is a path and is taken as it stands. Any other string is a name, and the first
+place that has it wins:
 
 1. the folders in the environment variable ``SIREN_PY_PATH`` (separated as in ``PATH``), each of
    which holds ``detectors/`` or ``fluxes/`` or both;
@@ -44,6 +45,16 @@ SEARCH_PATH = "SIREN_PY_PATH"
 """Name of the environment variable with further folders to search."""
 
 _PACKAGE = Path(__file__).resolve().parent
+_LARGEST_SCRIPT = 10_000_000  # bytes; a script is written by a person
+# What else may be taken for a detector, and how to make one of it.
+_OTHER_FILES = {
+    ".dat": "SIREN's files are read with siren_py.load_siren_detector(densities, materials)",
+    ".json": "a GDML file or a script is needed",
+    **dict.fromkeys(
+        (".stl", ".obj", ".glb", ".ply"),
+        "a surface is a solid, siren_py.geometry.Mesh(path), in a script",
+    ),
+}
 
 # Which script a detector came from. Kept beside the detectors, not in them: how a model was found
 # is no business of the geometry. An entry goes when its detector goes.
@@ -89,19 +100,19 @@ def resources(kind: Kind) -> dict[str, Resource]:
 
 
 def find_detector(detector: PathLike) -> Path:
-    """Return the script of a detector.
+    """Return the file of a detector.
 
     Parameters
     ----------
     detector
-        Name, or path of a script.
+        Name, or path of a script or of a GDML file.
 
     Raises
     ------
     UnknownNameError
         If there is no detector of this name; the text gives the nearest names.
     ConfigError
-        If the path is not that of a file.
+        If the path is not that of a file, or of a file that is neither.
     """
     if not _is_path(detector):
         return _by_name("detectors", "detector", os.fspath(detector), "./my_detector.py")
@@ -110,6 +121,12 @@ def find_detector(detector: PathLike) -> Path:
         raise ConfigError(
             f"There is no detector script {str(path)!r}. Give the path of a Python file that "
             f"defines build(), or one of the names {', '.join(list_detectors())}."
+        )
+    if path.suffix.lower() not in (".py", ".gdml"):
+        how = _OTHER_FILES.get(path.suffix.lower(), "a script ends in .py and defines build()")
+        raise ConfigError(
+            f"{str(path)!r} is neither a detector script (.py) nor a GDML file (.gdml), and is not "
+            f"run: {how}."
         )
     return path
 
@@ -142,17 +159,18 @@ def find_flux(flux: PathLike) -> Path:
 
 
 def load_detector(detector: PathLike) -> DetectorModel:
-    """Build a detector from its script.
+    """Build a detector from its script, or read it from a GDML file.
 
     Parameters
     ----------
     detector
-        Name (see `list_detectors`), or path of a script such as ``"./my_detector.py"``.
+        Name (see `list_detectors`), or path of a script such as ``"./my_detector.py"``, or of a
+        GDML file, for `siren_py.load_gdml`.
 
     Returns
     -------
     siren_py.DetectorModel
-        What the script's ``build()`` returns.
+        What the script's ``build()`` returns, or what the GDML file describes.
 
     Raises
     ------
@@ -161,6 +179,8 @@ def load_detector(detector: PathLike) -> DetectorModel:
     ConfigError
         If the script cannot be read or run, has no ``build()``, or returns something else; the
         text names the file and the line.
+    FormatError
+        If a GDML file cannot be read.
 
     Examples
     --------
@@ -169,6 +189,12 @@ def load_detector(detector: PathLike) -> DetectorModel:
     from siren_py.detector import DetectorModel
 
     path = find_detector(detector)
+    if path.suffix.lower() == ".gdml":
+        from siren_py.io.gdml import load_gdml
+
+        model = load_gdml(path)
+        _SCRIPTS[model] = _script_record(path)
+        return model
     module = load_script(path)
     build = getattr(module, "build", None)
     if not callable(build):
@@ -204,6 +230,7 @@ def load_script(detector: PathLike) -> types.ModuleType:
         As for `load_detector`.
     """
     path = find_detector(detector).resolve()
+    _check_script(path)
     # The text is compiled here rather than by an import loader: loaders trust a .pyc by its time
     # stamp, and a script that was edited within the same second would not be read again.
     tag = hashlib.sha256(os.fsencode(path)).hexdigest()[:12]
@@ -238,8 +265,23 @@ def detector_provenance(detector: DetectorModel) -> dict[str, str]:
     return {"name": detector.name, **_SCRIPTS.get(detector, {})}
 
 
+def _check_script(path: Path) -> None:
+    """Refuse what cannot be a script before Python's compiler chokes on it."""
+    if path.suffix.lower() != ".py":
+        raise ConfigError(f"{path}: only a Python script (.py) is run; load_detector reads GDML.")
+    size = path.stat().st_size
+    if size > _LARGEST_SCRIPT:
+        raise ConfigError(
+            f"{path}: {size} bytes are more than a script of a detector has. Give the path of a "
+            "Python file that defines build(); large tables belong in files that it reads."
+        )
+
+
 def _script_record(path: Path) -> dict[str, str]:
-    return {"script": _dashed(path.stem), "sha256": text_sha256(decode_source(path.read_bytes()))}
+    data = path.read_bytes()
+    # Only scripts say how they are encoded; of other files every byte counts as it stands.
+    text = decode_source(data) if path.suffix.lower() == ".py" else data.decode("latin-1")
+    return {"script": _dashed(path.stem), "sha256": text_sha256(text)}
 
 
 def text_sha256(text: str) -> str:
@@ -251,7 +293,7 @@ def _is_path(resource: PathLike) -> bool:
     if not isinstance(resource, str):
         return True
     separators = {"/", os.sep}
-    return resource.endswith((".py", ".toml")) or any(s in resource for s in separators)
+    return resource.endswith((".py", ".gdml", ".toml")) or any(s in resource for s in separators)
 
 
 def _by_name(kind: Kind, word: str, name: str, example: str) -> Path:

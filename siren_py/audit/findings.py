@@ -38,7 +38,8 @@ class Finding:
     kind
         One of `KINDS`.
     volumes
-        Names of what it is about: volumes, or a region, a material, nuclides, a part.
+        Names of what it is about: volumes, or a region (and what does not belong in it), a
+        material, nuclides, a part.
     text
         A sentence for people.
     value, unit

@@ -44,7 +44,8 @@ class AuditModel:
             Kind of finding, e.g. "overlap"; see `siren_py.audit.KINDS`.
         volumes
             Names or globs; every name of the finding must match one of them. Depending on the
-            kind these are names of volumes, regions, materials or parts.
+            kind these are names of volumes, regions, materials or parts. Findings about a region
+            also name what else is in it, or "vacuum".
         reason
             Why it is meant; shown beside the finding.
 

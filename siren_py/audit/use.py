@@ -26,6 +26,7 @@ _GAS = 0.05  # g/cm3: gases at up to 25 atm are below, foams and everything else
 _WALL = 10.0  # g/cm2
 _METAL = 11  # lightest element that makes a passive plate
 _ALL_LINES = 0.95
+_ACCIDENT = 1e-3  # of the points of a region
 _ACTIVE = 0.5  # part of a region that is one volume
 
 
@@ -91,7 +92,8 @@ def region_findings(
         if outside.any():
             share = float(outside.mean())
             text = f"{share:.2%} of region {name} is outside of all volumes, e.g."
-            yield Finding("error", "region", (name,), text, share, "", as_point(points[outside][0]))
+            where = as_point(points[outside][0])
+            yield Finding("error", "region", (name, "vacuum"), text, share, "", where)
         thick = _mean_densities(detector)[volume] >= _GAS
         heavy = float(density[thick].sum() / density.sum()) if density.any() else 0.0
         dense = float(thick.mean())
@@ -101,19 +103,32 @@ def region_findings(
 def _mixed(
     name: str, held: dict[str, Any], thick: Any, dense: float, heavy: float
 ) -> Iterator[Finding]:
-    """Yield a region of gas with much else in it, or the reverse."""
+    """Yield a region of gas with much else in it, or the reverse.
+
+    What else is in it belongs to the finding: a declaration about a cathode in the gas does not
+    explain a region that reaches into the walls as well.
+    """
     points = held["_points"]
     inside = held["_volume"] >= 0
     if dense < 0.5 and (dense > 0.05 or heavy > 0.05) and thick.any():
         text = f"region {name} holds gas, but {dense:.2%} of its volume and {heavy:.1%} of its "
         text += f"mass are {_main(held, thick)}, e.g."
-        yield Finding("warning", "region", (name,), text, dense, "", as_point(points[thick][0]))
+        what = (name, *_foreign(held, thick))
+        yield Finding("warning", "region", what, text, dense, "", as_point(points[thick][0]))
     thin = inside & ~thick
     if dense >= 0.5 and thin.mean() > 0.01:
         share = float(thin.mean())
         text = f"region {name} holds dense matter, but {share:.2%} of it are {_main(held, thin)}"
         text += ", e.g."
-        yield Finding("warning", "region", (name,), text, share, "", as_point(points[thin][0]))
+        what = (name, *_foreign(held, thin))
+        yield Finding("warning", "region", what, text, share, "", as_point(points[thin][0]))
+
+
+def _foreign(held: dict[str, Any], rows: Any) -> tuple[str, ...]:
+    """Names of the volumes at some points, without those that the points touch by accident."""
+    names, counts = np.unique(held["_names"][held["_volume"][rows]], return_counts=True)
+    order = np.argsort(-counts, kind="stable")
+    return tuple(str(names[i]) for i in order if counts[i] > _ACCIDENT * len(rows))
 
 
 def _main(held: dict[str, Any], rows: Any) -> str:

@@ -30,7 +30,8 @@ class GeometryArrays(NamedTuple):
     node_box
         (nodes, 6) bounding boxes: lo x, y, z, hi x, y, z [cm].
     node_link
-        (nodes, 2): node to go on with when the box is missed; volume of a leaf, or -1.
+        (nodes, 2): node to go on with when the box is missed; volume of a leaf, or a negative
+        number that says how the two parts of the node are ordered, see `tree`.
     real
         (rows, 20): parameters, position, matrix; see `kernels`. The first rows are the volumes;
         the leaves of compound solids follow.
@@ -46,6 +47,9 @@ class GeometryArrays(NamedTuple):
         origin of that frame: the local coordinate of x is axis . x + offset.
     layer_edge, layer_material
         Faces [cm] and material indices of the layers of all stacks, one after the other.
+    layer_depth
+        (edges, 2) [g/cm2]: thickness times density summed from the beginning of the stack to a
+        face, as the sum of a number and its rounding error: differences keep all digits.
     density
         (materials,) [g/cm3].
     data
@@ -62,6 +66,7 @@ class GeometryArrays(NamedTuple):
     stack_axis: FloatArray
     layer_edge: FloatArray
     layer_material: IntArray
+    layer_depth: FloatArray
     density: FloatArray
     data: FloatArray
     program: IntArray
@@ -97,17 +102,25 @@ class Scratch(NamedTuple):
         Ends of the segments along the line [cm].
     volume, material
         Indices of volume and material (int64) of the segments.
-    event_t, event_code, open_volumes, pieces
-        Internal: crossings, and what the line is in.
+    enter_t, leave_t, enter_row, open_t, open_row, todo, pieces
+        Internal: intervals in solids, what the line is in, nodes of the tree to visit.
+    visible_in, visible_out, visible_row
+        Pieces of the line in one volume each, before stacks are cut into their layers.
     """
 
     t_in: FloatArray
     t_out: FloatArray
     volume: IntArray
     material: IntArray
-    event_t: FloatArray
-    event_code: IntArray
-    open_volumes: IntArray
+    enter_t: FloatArray
+    leave_t: FloatArray
+    enter_row: IntArray
+    open_t: FloatArray
+    open_row: IntArray
+    todo: IntArray
+    visible_in: FloatArray
+    visible_out: FloatArray
+    visible_row: IntArray
     pieces: FloatArray
 
 
@@ -148,6 +161,7 @@ def geometry_arrays(placed: Sequence[PlacedSolid], density: FloatArray) -> Geome
     stacks: list[tuple[int, int, int]] = []
     axes: list[FloatArray] = []
     edges = [np.zeros(0)]
+    depths = [np.zeros((0, 2))]
     layer_materials: list[int] = []
     edge_count = 0
     for i, item in enumerate(placed):
@@ -167,6 +181,7 @@ def geometry_arrays(placed: Sequence[PlacedSolid], density: FloatArray) -> Geome
         axis = item.placement.matrix[:, "xyz".index(item.stack.axis)]
         axes.append(np.append(axis, -float(axis @ item.placement.position)))
         edges.append(item.stack.edges)
+        depths.append(_depths_to_faces(item.stack.edges, density[list(item.materials)]))
         edge_count += len(item.stack.edges)
         layer_materials.extend(item.materials)
     node_box, node_link = box_tree(boxes)
@@ -179,10 +194,25 @@ def geometry_arrays(placed: Sequence[PlacedSolid], density: FloatArray) -> Geome
         stack_axis=np.array(axes, np.float64).reshape(-1, 4),
         layer_edge=np.concatenate(edges),
         layer_material=np.array(layer_materials, np.int64),
+        layer_depth=np.concatenate(depths),
         density=np.ascontiguousarray(density, dtype=np.float64),
         data=np.concatenate(table.data),
         program=np.array(table.program, np.int64).reshape(-1, 2),
     )
+
+
+def _depths_to_faces(edges: FloatArray, density: FloatArray) -> FloatArray:
+    """Return the depth from the first of the faces to each, as sums of two numbers (n, 2)."""
+    sums = np.zeros((len(edges), 2))
+    total = error = 0.0
+    for i, amount in enumerate((np.diff(edges) * density).tolist()):
+        # Knuth, The Art of Computer Programming 2, 4.2.2, theorem B: the sum and its error.
+        longer = total + amount
+        part = longer - total
+        error += (total - (longer - part)) + (amount - part)
+        total = longer
+        sums[i + 1] = total, error
+    return sums
 
 
 class _Rows:
@@ -348,9 +378,15 @@ def make_scratch(geometry: GeometryArrays, external: External = NO_EXTERNAL) -> 
         np.empty(segments),
         np.empty(segments, np.int64),
         np.empty(segments, np.int64),
+        np.empty(intervals),
+        np.empty(intervals),
+        np.empty(intervals, np.int64),
+        np.empty(intervals),
+        np.empty(intervals, np.int64),
+        np.empty(len(geometry.node_box) // 2 + 1, np.int64),
+        np.empty(2 * intervals),
         np.empty(2 * intervals),
         np.empty(2 * intervals, np.int64),
-        np.empty(intervals, np.int64),
         np.empty(pieces_buffer(geometry, external)),
     )
 

@@ -13,7 +13,7 @@ from typing import Any, TypeVar, cast
 
 from numba.extending import intrinsic
 
-from siren_py._numba import kernel
+from siren_py._numba import inline_kernel
 from siren_py.geometry.arrays import External, GeometryArrays, Scratch
 
 _Array = TypeVar("_Array")
@@ -31,7 +31,7 @@ def _borrowed(typing_context: Any, array: Any) -> tuple[Any, Any]:
 borrowed = cast("Callable[[_Array], _Array]", intrinsic(_borrowed))
 
 
-@kernel
+@inline_kernel
 def borrow_geometry(geometry: GeometryArrays) -> GeometryArrays:
     """Return the arrays of a detector or a region without reference counts."""
     return GeometryArrays(
@@ -43,19 +43,20 @@ def borrow_geometry(geometry: GeometryArrays) -> GeometryArrays:
         borrowed(geometry.stack_axis),
         borrowed(geometry.layer_edge),
         borrowed(geometry.layer_material),
+        borrowed(geometry.layer_depth),
         borrowed(geometry.density),
         borrowed(geometry.data),
         borrowed(geometry.program),
     )
 
 
-@kernel
+@inline_kernel
 def borrow_external(external: External) -> External:
     """Return the intervals of solids without kernel without reference counts."""
     return External(borrowed(external.offsets), borrowed(external.t_in), borrowed(external.t_out))
 
 
-@kernel
+@inline_kernel
 def borrow_scratch(scratch: Scratch) -> Scratch:
     """Return buffers without reference counts."""
     return Scratch(
@@ -63,8 +64,14 @@ def borrow_scratch(scratch: Scratch) -> Scratch:
         borrowed(scratch.t_out),
         borrowed(scratch.volume),
         borrowed(scratch.material),
-        borrowed(scratch.event_t),
-        borrowed(scratch.event_code),
-        borrowed(scratch.open_volumes),
+        borrowed(scratch.enter_t),
+        borrowed(scratch.leave_t),
+        borrowed(scratch.enter_row),
+        borrowed(scratch.open_t),
+        borrowed(scratch.open_row),
+        borrowed(scratch.todo),
+        borrowed(scratch.visible_in),
+        borrowed(scratch.visible_out),
+        borrowed(scratch.visible_row),
         borrowed(scratch.pieces),
     )

@@ -8,6 +8,7 @@ from siren_py._numba import kernel
 from siren_py._typing import BoolArray, FloatArray, IntArray
 from siren_py.geometry.arrays import GeometryArrays
 from siren_py.geometry.borrowing import borrow_geometry
+from siren_py.geometry.layer_kernels import layer_at
 from siren_py.geometry.rows import row_contains
 
 # For `locate_point` when every solid has a kernel.
@@ -52,14 +53,7 @@ def locate_point(
         + geometry.stack_axis[stack, 2] * z
         + geometry.stack_axis[stack, 3]
     )
-    layer = 0
-    above = geometry.stack[stack, 2]
-    while above - layer > 1:
-        middle = (layer + above) // 2
-        if geometry.layer_edge[first + middle] <= coordinate:
-            layer = middle
-        else:
-            above = middle
+    layer = layer_at(geometry.layer_edge, first, geometry.stack[stack, 2], coordinate)
     return latest, geometry.layer_material[geometry.stack[stack, 1] + layer]
 
 

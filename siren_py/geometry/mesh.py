@@ -21,7 +21,7 @@ from siren_py.geometry.base import (
     positive,
     rejection,
 )
-from siren_py.geometry.mesh_files import read_mesh
+from siren_py.geometry.mesh_files import MAX_TRIANGLES, read_mesh
 from siren_py.rng import as_generator
 
 if TYPE_CHECKING:
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 _ENGINES = ("kernel", "embree")
 _LEAF_SIZE = 4
 _PAD = 1e-9
-_LARGEST = 5_000_000
 
 
 class Mesh(KernelSolid):
@@ -198,9 +197,9 @@ def _arrays(surface: Any, name: str) -> tuple[FloatArray, IntArray]:
         raise GeometryError(
             f"Mesh {name!r}: it has {len(faces)} triangles; a solid has four or more."
         )
-    if len(faces) > _LARGEST:
+    if len(faces) > MAX_TRIANGLES:
         raise GeometryError(
-            f"Mesh {name!r}: it has {len(faces)} triangles, more than {_LARGEST}. Simplify it "
+            f"Mesh {name!r}: it has {len(faces)} triangles, more than {MAX_TRIANGLES}. Simplify it "
             "(trimesh: mesh.simplify_quadric_decimation) or cut it in parts."
         )
     if not np.all(np.isfinite(vertices)):

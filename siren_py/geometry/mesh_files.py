@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import struct
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,7 +13,11 @@ if TYPE_CHECKING:
     from trimesh import Trimesh
 
 _KINDS = (".stl", ".obj", ".glb", ".ply")
+MAX_TRIANGLES = 5_000_000
+"""More triangles than this are refused: memory would run out before anything is traced."""
+_MAX_BYTES = 200 * MAX_TRIANGLES
 _HEAD = 65536
+_CHUNK = 1 << 24
 _STL_HEADER = 84
 _STL_TRIANGLE = 50
 
@@ -32,6 +37,8 @@ def read_mesh(path: Path) -> Trimesh:
             f"{path.suffix!r}. Convert it, e.g. with trimesh.load(...).export('part.stl')."
         )
     try:
+        if path.exists() and not path.is_file():
+            raise FormatError(f"{str(path)!r} is no file; give the path of a mesh file.")
         size = path.stat().st_size
         with path.open("rb") as file:
             head = file.read(_HEAD)
@@ -40,10 +47,24 @@ def read_mesh(path: Path) -> Trimesh:
     fault = _FAULTS[kind](head, size)
     if fault:
         raise FormatError(f"{str(path)!r} is no {kind[1:].upper()} file: {fault}.")
+    if size > _MAX_BYTES:
+        raise FormatError(
+            f"{str(path)!r}: {size} bytes are more than the {_MAX_BYTES} that are read. Simplify "
+            "the mesh, or cut it in parts."
+        )
+    count = _text_count(path, kind, head)
+    if count is not None and not 0 < count <= MAX_TRIANGLES:
+        raise FormatError(
+            f"{str(path)!r} has {count} faces; expected 1 to {MAX_TRIANGLES}. Export a closed "
+            "surface, simplified if it must be."
+        )
     import trimesh  # takes half a second to load
 
     try:
-        scene = trimesh.load_scene(path, file_type=kind[1:], process=False)
+        # From a stream, without a resolver: no material, texture or buffer that the file names is
+        # opened, wherever it may lie.
+        with path.open("rb") as file:
+            scene = trimesh.load_scene(file, file_type=kind[1:], process=False, skip_materials=True)
         surface: Trimesh = scene.to_mesh()
     except Exception as error:  # the readers of trimesh raise whatever they meet
         raise FormatError(
@@ -53,6 +74,22 @@ def read_mesh(path: Path) -> Trimesh:
     if not hasattr(surface, "faces") or len(surface.faces) == 0:
         raise FormatError(f"{str(path)!r} contains no triangles.")
     return surface
+
+
+def _text_count(path: Path, kind: str, head: bytes) -> int | None:
+    """Return how many faces a text file says it has, before a reader makes objects of them."""
+    if kind == ".ply":
+        found = re.search(rb"^element\s+face\s+(\d{1,18})\s*$", head, re.MULTILINE)
+        return int(found[1]) if found else None
+    if kind != ".obj":
+        return None
+    count, last = 0, b"\n"
+    with path.open("rb") as file:
+        while chunk := file.read(_CHUNK):
+            text = last + chunk
+            count += text.count(b"\nf ") + text.count(b"\nf\t")
+            last = chunk[-2:]
+    return count
 
 
 def _stl_fault(head: bytes, size: int) -> str:

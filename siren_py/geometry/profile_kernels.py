@@ -11,7 +11,7 @@ _MAX_STEPS = 100
 _TOLERANCE = 1e-15
 # A depth that exceeds the whole by less than this part is the whole: rounding must not make it
 # unreachable.
-_WHOLE = 1e-12
+WHOLE = 1e-12
 
 
 @kernel
@@ -178,5 +178,5 @@ def find_depths(
                 distance[i] = t_in[k] + (t_out[k] - t_in[k]) * (left / amount[k])
                 break
             left -= amount[k]
-        if segment[i] < 0 and last >= 0 and left <= _WHOLE * depths[i]:
+        if segment[i] < 0 and last >= 0 and left <= WHOLE * depths[i]:
             distance[i] = t_out[last]

@@ -28,7 +28,7 @@ def _axis(item: PlacedSolid, axis: str) -> FloatArray:
     return item.placement.matrix[:, "xyz".index(axis)]
 
 
-def _bare(item: PlacedSolid) -> PlacedSolid:
+def bare(item: PlacedSolid) -> PlacedSolid:
     """Return the same solid without placements of its own."""
     while isinstance(item.solid, Placed):
         placement = item.placement @ item.solid.placement
@@ -38,7 +38,7 @@ def _bare(item: PlacedSolid) -> PlacedSolid:
 
 def _envelope(item: PlacedSolid) -> PlacedSolid:
     """Return a solid around it whose support function is known: a cylinder for round ones."""
-    item = _bare(item)
+    item = bare(item)
     if isinstance(item.solid, (Cone, Polycone, Torus)):
         cylinder, placement = item.solid.enclosing()
         return item._replace(solid=cylinder, placement=item.placement @ placement)
@@ -126,7 +126,7 @@ def are_apart(a: PlacedSolid, b: PlacedSolid) -> bool:
 
 def is_inside(inner: PlacedSolid, outer: PlacedSolid) -> bool:
     """Whether `inner` is proved to lie in `outer`; faces may touch."""
-    inner, outer = _envelope(inner), _bare(outer)
+    inner, outer = _envelope(inner), bare(outer)
     solid, centre = outer.solid, outer.placement.position
     if not isinstance(solid, (Box, Sphere, Cylinder, RegularPrism, Trapezoid, Polyhedron)):
         return False

@@ -98,11 +98,13 @@ class _Revolved(KernelSolid):
         return along_axis(self.axis, lo, hi, float(w[0]), float(w[-1]))
 
     def enclosing(self) -> tuple[Cylinder, Placement]:
-        """Return the smallest full cylinder around it, and where that stands."""
-        w, outer, _hole = self.profile()
+        """Return the smallest cylinder around it, hollow if it is, and where that stands."""
+        w, outer, hole = self.profile()
         centre = np.zeros(3)
         centre["xyz".index(self.axis)] = 0.5 * float(w[0] + w[-1])
-        cylinder = Cylinder(float(outer.max()), float(w[-1] - w[0]), axis=self.axis)
+        cylinder = Cylinder(
+            float(outer.max()), float(w[-1] - w[0]), float(hole.min()), axis=self.axis
+        )
         return cylinder, Placement.of(centre)
 
     def sample(self, n: int, rng: RNGLike = None) -> FloatArray:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 
-from siren_py._numba import kernel
+from siren_py._numba import kernel, kernel_part
 from siren_py._typing import FloatArray, IntArray
 from siren_py.geometry.arrays import (
     NO_EXTERNAL,
@@ -27,6 +27,7 @@ from siren_py.geometry.arrays import (
 )
 from siren_py.geometry.borrowing import borrow_external, borrow_geometry, borrow_scratch
 from siren_py.geometry.kernels import BOX, SLIVER, box_interval, to_kernel_frame
+from siren_py.geometry.layer_kernels import along_axis, layer_at
 from siren_py.geometry.locating import NO_EXTERNAL_INSIDE, locate_point, locate_points
 from siren_py.geometry.rows import row_intervals
 
@@ -42,7 +43,6 @@ __all__ = [
     "borrow_external",
     "borrow_geometry",
     "borrow_scratch",
-    "column_depths",
     "external_intervals",
     "geometry_arrays",
     "locate_point",
@@ -54,6 +54,7 @@ __all__ = [
     "row_intervals",
     "trace_line",
     "trace_lines",
+    "visible_pieces",
 ]
 
 # Returned by the kernels in place of a number of segments when a buffer is too small.
@@ -62,15 +63,18 @@ OVERFLOW = -1
 # Stands for the inverse of a direction of zero: large, but harmless when multiplied by zero.
 _HUGE = 1e200
 
+# Up to so many entries plain insertion is the faster sort: they come almost in order.
+_FEW = 64
 
-@kernel
+
+@kernel_part
 def _inverse(d: float) -> float:
     if abs(d) * _HUGE < 1.0:
         return math.copysign(_HUGE, d)
     return 1.0 / d
 
 
-@kernel
+@kernel_part
 def _collect(
     geometry: GeometryArrays,
     external: External,
@@ -85,21 +89,23 @@ def _collect(
     t_max: float,
     scratch: Scratch,
 ) -> tuple[int, float]:
-    """Write the crossings of all solids within (t_min, t_max); return number and chord sum."""
+    """Write the intervals in all solids within (t_min, t_max); return number and chord sum."""
     box = geometry.node_box
     link = geometry.node_link
     real = geometry.real
     integer = geometry.integer
     pieces = scratch.pieces
-    event_t = scratch.event_t
-    event_code = scratch.event_code
+    todo = scratch.todo
     ix = _inverse(dx)
     iy = _inverse(dy)
     iz = _inverse(dz)
-    events = 0
+    # Bit ALONG_X - axis of -order: whether the line goes down along the axis of the node.
+    down = 4 * (dx < 0.0) + 8 * (dy < 0.0) + 16 * (dz < 0.0)
+    entries = 0
     chords = 0.0
+    waiting = 0
     node = 0
-    while node < box.shape[0]:
+    while True:
         a = (box[node, 0] - ox) * ix
         b = (box[node, 3] - ox) * ix
         near = min(a, b)
@@ -112,136 +118,78 @@ def _collect(
         b = (box[node, 5] - oz) * iz
         near = max(near, min(a, b), t_min)
         far = min(far, max(a, b), t_max)
-        if near > far:
-            node = link[node, 0]
-            continue
-        row = link[node, 1]
-        node += 1
-        if row < 0:
-            continue
-        count = 1
-        if integer[row, 0] == BOX:
-            # Here and not in `row_intervals`: most volumes are boxes, and a call costs as much.
-            u = ox - real[row, 8]
-            v = oy - real[row, 9]
-            w = oz - real[row, 10]
-            du, dv, dw = dx, dy, dz
-            if integer[row, 1] != 0:
-                u, v, w = to_kernel_frame(real, row, u, v, w)
-                du, dv, dw = to_kernel_frame(real, row, dx, dy, dz)
-            pieces[0], pieces[1] = box_interval(
-                real[row, 0], real[row, 1], real[row, 2], u, v, w, du, dv, dw
-            )
-        else:
-            count = row_intervals(geometry, external, row, line, ox, oy, oz, dx, dy, dz, pieces)
-        for i in range(count):
-            a = pieces[2 * i]
-            b = pieces[2 * i + 1]
-            a = max(a, t_min)
-            b = min(b, t_max)
-            if a < b:
-                if events + 2 > event_t.shape[0]:
-                    return OVERFLOW, chords
-                event_t[events] = a
-                event_code[events] = 2 * row + 1
-                event_t[events + 1] = b
-                event_code[events + 1] = 2 * row
-                events += 2
-                chords += b - a
-    return events, chords
+        if near <= far:
+            row = link[node, 1]
+            if row < 0:
+                # The nearer part first: entries then come in order, or almost.
+                first = node + 1
+                last = link[first, 0]
+                if (down >> -row) & 1:
+                    first, last = last, first
+                todo[waiting] = last
+                waiting += 1
+                node = first
+                continue
+            count = 1
+            if integer[row, 0] == BOX:
+                # Here and not in `row_intervals`: most volumes are boxes, and a call costs as much.
+                u = ox - real[row, 8]
+                v = oy - real[row, 9]
+                w = oz - real[row, 10]
+                du, dv, dw = dx, dy, dz
+                if integer[row, 1] != 0:
+                    u, v, w = to_kernel_frame(real, row, u, v, w)
+                    du, dv, dw = to_kernel_frame(real, row, dx, dy, dz)
+                pieces[0], pieces[1] = box_interval(
+                    real[row, 0], real[row, 1], real[row, 2], u, v, w, du, dv, dw
+                )
+            else:
+                count = row_intervals(geometry, external, row, line, ox, oy, oz, dx, dy, dz, pieces)
+            for i in range(count):
+                a = max(pieces[2 * i], t_min)
+                b = min(pieces[2 * i + 1], t_max)
+                if a < b:
+                    if entries >= scratch.enter_t.shape[0]:
+                        return OVERFLOW, chords
+                    scratch.enter_t[entries] = a
+                    scratch.leave_t[entries] = b
+                    scratch.enter_row[entries] = row
+                    entries += 1
+                    chords += b - a
+        if waiting == 0:
+            return entries, chords
+        waiting -= 1
+        node = todo[waiting]
 
 
-@kernel
-def _sort_events(event_t: FloatArray, event_code: IntArray, count: int) -> None:
-    """Shell sort by t (gaps 3 h + 1): plain insertion for few crossings, n^1.3 for many."""
+@kernel_part
+def _sort_entries(enter_t: FloatArray, leave_t: FloatArray, row: IntArray, count: int) -> None:
+    """Sort by where the line enters: insertion for few entries, Shell sort (3 h + 1) for many."""
     gap = 1
-    while gap < count // 9:
-        gap = 3 * gap + 1
+    if count > _FEW:
+        while gap < count // 9:
+            gap = 3 * gap + 1
     while gap > 0:
         for i in range(gap, count):
-            t = event_t[i]
-            code = event_code[i]
+            t = enter_t[i]
+            if enter_t[i - gap] <= t:
+                continue
+            end = leave_t[i]
+            owner = row[i]
             j = i
-            while j >= gap and event_t[j - gap] > t:
-                event_t[j] = event_t[j - gap]
-                event_code[j] = event_code[j - gap]
+            while j >= gap and enter_t[j - gap] > t:
+                enter_t[j] = enter_t[j - gap]
+                leave_t[j] = leave_t[j - gap]
+                row[j] = row[j - gap]
                 j -= gap
-            event_t[j] = t
-            event_code[j] = code
+            enter_t[j] = t
+            leave_t[j] = end
+            row[j] = owner
         gap //= 3
 
 
-@kernel
-def _write(
-    geometry: GeometryArrays,
-    row: int,
-    t_in: float,
-    t_out: float,
-    ox: float,
-    oy: float,
-    oz: float,
-    dx: float,
-    dy: float,
-    dz: float,
-    scratch: Scratch,
-    count: int,
-) -> int:
-    """Append the piece of volume `row` in [t_in, t_out), cut in layers if it is a stack."""
-    stack = geometry.integer[row, 3]
-    capacity = scratch.t_in.shape[0]
-    if stack < 0:
-        if count >= capacity:
-            return OVERFLOW
-        scratch.t_in[count] = t_in
-        scratch.t_out[count] = t_out
-        scratch.volume[count] = row
-        scratch.material[count] = geometry.integer[row, 2]
-        return count + 1
-    edge = geometry.layer_edge
-    first = geometry.stack[stack, 0]
-    first_material = geometry.stack[stack, 1]
-    layers = geometry.stack[stack, 2]
-    au = geometry.stack_axis[stack, 0]
-    av = geometry.stack_axis[stack, 1]
-    aw = geometry.stack_axis[stack, 2]
-    slope = au * dx + av * dy + aw * dz
-    origin = au * ox + av * oy + aw * oz + geometry.stack_axis[stack, 3]
-    # Bisection for the layer of the entry point; the answer is never outside the stack.
-    entry = origin + t_in * slope
-    layer = 0
-    above = layers
-    while above - layer > 1:
-        middle = (layer + above) // 2
-        if edge[first + middle] <= entry:
-            layer = middle
-        else:
-            above = middle
-    t = t_in
-    before = count
-    while True:
-        end = t_out
-        if slope > 0.0 and layer < layers - 1:
-            end = min((edge[first + layer + 1] - origin) / slope, t_out)
-        elif slope < 0.0 and layer > 0:
-            end = min((edge[first + layer] - origin) / slope, t_out)
-        if end >= t_out and end - t <= SLIVER and count > before:
-            scratch.t_out[count - 1] = t_out
-        elif end - t > SLIVER or end >= t_out:
-            if count >= capacity:
-                return OVERFLOW
-            scratch.t_in[count] = t
-            scratch.t_out[count] = end
-            scratch.volume[count] = row
-            scratch.material[count] = geometry.layer_material[first_material + layer]
-            count += 1
-            t = end
-        if end >= t_out:
-            return count
-        layer += 1 if slope > 0.0 else -1
-
-
-@kernel
-def _trace(
+@kernel_part
+def visible_pieces(
     geometry: GeometryArrays,
     external: External,
     line: int,
@@ -255,48 +203,155 @@ def _trace(
     t_max: float,
     scratch: Scratch,
 ) -> tuple[int, float]:
-    """Trace one line; return the number of segments (or OVERFLOW) and the sum of the chords."""
-    events, chords = _collect(
+    """Find the pieces of a line in one volume each, whatever layers it has.
+
+    They are the first n of `Scratch.visible_in`, `visible_out` and `visible_row`. Returns their
+    number (or OVERFLOW) and the sum of the chords.
+    """
+    entries, chords = _collect(
         geometry, external, line, ox, oy, oz, dx, dy, dz, t_min, t_max, scratch
     )
-    if events <= 0:
-        return events, chords
-    event_t = scratch.event_t
-    event_code = scratch.event_code
-    open_volumes = scratch.open_volumes
-    _sort_events(event_t, event_code, events)
+    if entries <= 0:
+        return entries, chords
+    enter_t = scratch.enter_t
+    leave_t = scratch.leave_t
+    enter_row = scratch.enter_row
+    open_t = scratch.open_t
+    open_row = scratch.open_row
+    _sort_entries(enter_t, leave_t, enter_row, entries)
     count = 0
     depth = 0
+    entry = 0
     current = -1
-    start = event_t[0]
-    for i in range(events):
-        t = event_t[i]
-        row = event_code[i] >> 1
-        latest = current
-        if event_code[i] & 1:
-            open_volumes[depth] = row
-            depth += 1
-            latest = max(latest, row)
-        else:
-            j = 0
-            while open_volumes[j] != row and j < depth - 1:
-                j += 1
+    start = enter_t[0]
+    while True:
+        if depth > 0 and (entry == entries or open_t[depth - 1] <= enter_t[entry]):
             depth -= 1
-            open_volumes[j] = open_volumes[depth]
-            if row == current:
-                latest = -1
-                for j in range(depth):
-                    latest = max(latest, open_volumes[j])
+            t = open_t[depth]
+            if open_row[depth] != current:
+                continue
+            latest = -1
+            for j in range(depth):
+                latest = max(latest, open_row[j])
+        elif entry < entries:
+            t = enter_t[entry]
+            end = leave_t[entry]
+            latest = enter_row[entry]
+            entry += 1
+            # What is left next stays last. Volumes stand in each other, so that is mostly the new.
+            j = depth
+            while j > 0 and open_t[j - 1] < end:
+                open_t[j] = open_t[j - 1]
+                open_row[j] = open_row[j - 1]
+                j -= 1
+            open_t[j] = end
+            open_row[j] = latest
+            depth += 1
+            if latest < current:
+                continue
+        else:
+            return count, chords
         if latest == current:
             continue
         if t - start > SLIVER:
             if current >= 0:
-                count = _write(geometry, current, start, t, ox, oy, oz, dx, dy, dz, scratch, count)
-                if count < 0:
-                    return OVERFLOW, chords
+                scratch.visible_in[count] = start
+                scratch.visible_out[count] = t
+                scratch.visible_row[count] = current
+                count += 1
             start = t
         current = latest
-    return count, chords
+
+
+@kernel
+def _write_layers(
+    edge: FloatArray,
+    layer_material: IntArray,
+    layers: int,
+    slope: float,
+    origin: float,
+    row: int,
+    start: float,
+    stop: float,
+    t_in: FloatArray,
+    t_out: FloatArray,
+    volume: IntArray,
+    material: IntArray,
+    count: int,
+) -> int:
+    """Append the layers of the piece [start, stop) in a stack, whose faces come first in `edge`."""
+    capacity = t_in.shape[0]
+    layer = layer_at(edge, 0, layers, origin + start * slope)
+    t = start
+    before = count
+    while True:
+        end = stop
+        if slope > 0.0 and layer < layers - 1:
+            end = min((edge[layer + 1] - origin) / slope, stop)
+        elif slope < 0.0 and layer > 0:
+            end = min((edge[layer] - origin) / slope, stop)
+        if end >= stop and end - t <= SLIVER and count > before:
+            t_out[count - 1] = stop
+        elif end - t > SLIVER or end >= stop:
+            if count >= capacity:
+                return OVERFLOW
+            t_in[count] = t
+            t_out[count] = end
+            volume[count] = row
+            material[count] = layer_material[layer]
+            count += 1
+            t = end
+        if end >= stop:
+            return count
+        layer += 1 if slope > 0.0 else -1
+
+
+@kernel_part
+def _write(
+    geometry: GeometryArrays,
+    scratch: Scratch,
+    found: int,
+    ox: float,
+    oy: float,
+    oz: float,
+    dx: float,
+    dy: float,
+    dz: float,
+    t_in: FloatArray,
+    t_out: FloatArray,
+    volume: IntArray,
+    material: IntArray,
+    count: int,
+) -> int:
+    """Append the pieces in `scratch`, stacks cut in layers; return the new count or OVERFLOW.
+
+    `found` is what `visible_pieces` returned, OVERFLOW included.
+    """
+    if found < 0:
+        return OVERFLOW
+    for i in range(found):
+        row = scratch.visible_row[i]
+        start, stop = scratch.visible_in[i], scratch.visible_out[i]
+        stack = geometry.integer[row, 3]
+        if stack < 0:
+            if count >= t_in.shape[0]:
+                return OVERFLOW
+            t_in[count] = start
+            t_out[count] = stop
+            volume[count] = row
+            material[count] = geometry.integer[row, 2]
+            count += 1
+            continue
+        slope, origin = along_axis(geometry.stack_axis, stack, ox, oy, oz, dx, dy, dz)
+        count = _write_layers(
+            geometry.layer_edge[geometry.stack[stack, 0] :],
+            geometry.layer_material[geometry.stack[stack, 1] :],
+            geometry.stack[stack, 2], slope, origin, row, start, stop,
+            t_in, t_out, volume, material, count,
+        )  # fmt: skip
+        if count < 0:
+            return OVERFLOW
+    return count
 
 
 @kernel
@@ -338,8 +393,13 @@ def trace_line(
         Number of segments, ascending and disjoint; what lies between or outside them is
         vacuum. `OVERFLOW` (-1) if the buffers belong to another geometry and are too small.
     """
-    count, _ = _trace(geometry, external, line, ox, oy, oz, dx, dy, dz, t_min, t_max, scratch)
-    return count
+    found, _ = visible_pieces(
+        geometry, external, line, ox, oy, oz, dx, dy, dz, t_min, t_max, scratch
+    )
+    return _write(
+        geometry, scratch, found, ox, oy, oz, dx, dy, dz,
+        scratch.t_in, scratch.t_out, scratch.volume, scratch.material, 0,
+    )  # fmt: skip
 
 
 @kernel
@@ -368,7 +428,14 @@ def region_intervals(
         Sum over the single solids of their chords within (t_min, t_max) [cm]: where solids
         overlap it counts each of them, as a density of points drawn per solid must.
     """
-    return _trace(region, external, line, ox, oy, oz, dx, dy, dz, t_min, t_max, scratch)
+    found, chords = visible_pieces(
+        region, external, line, ox, oy, oz, dx, dy, dz, t_min, t_max, scratch
+    )
+    count = _write(
+        region, scratch, found, ox, oy, oz, dx, dy, dz,
+        scratch.t_in, scratch.t_out, scratch.volume, scratch.material, 0,
+    )  # fmt: skip
+    return count, chords
 
 
 @kernel
@@ -380,78 +447,38 @@ def trace_lines(
     t_min: FloatArray,
     t_max: FloatArray,
     scratch: Scratch,
-    first_line: int,
-    offsets: IntArray,
+    first: int,
+    stop: int,
+    counts: IntArray,
+    used: int,
     t_in: FloatArray,
     t_out: FloatArray,
     volume: IntArray,
     material: IntArray,
-) -> int:
-    """Trace lines from `first_line` on until all are done or the output is full.
+    density: FloatArray,
+) -> tuple[int, int]:
+    """Trace the lines from `first` to `stop` until the output, filled to `used`, is full.
 
-    Returns the first line that is not done (the number of lines if all are), or OVERFLOW.
+    Writes how many segments each line has to `counts`. Returns the first line that is not done
+    (`stop` if all are; OVERFLOW if the scratch buffers are too small) and how much is filled.
     """
     geometry, external = borrow_geometry(geometry), borrow_external(external)
     scratch = borrow_scratch(scratch)
-    used = offsets[first_line]
-    for i in range(first_line, origins.shape[0]):
-        n = trace_line(
-            geometry,
-            external,
-            i,
-            origins[i, 0],
-            origins[i, 1],
-            origins[i, 2],
-            directions[i, 0],
-            directions[i, 1],
-            directions[i, 2],
-            t_min[i],
-            t_max[i],
-            scratch,
+    for i in range(first, stop):
+        ox, oy, oz = origins[i, 0], origins[i, 1], origins[i, 2]
+        dx, dy, dz = directions[i, 0], directions[i, 1], directions[i, 2]
+        found, _ = visible_pieces(
+            geometry, external, i, ox, oy, oz, dx, dy, dz, t_min[i], t_max[i], scratch
         )
-        if n < 0:
-            return OVERFLOW
-        if used + n > t_in.shape[0]:
-            return i
-        for k in range(n):
-            t_in[used + k] = scratch.t_in[k]
-            t_out[used + k] = scratch.t_out[k]
-            volume[used + k] = scratch.volume[k]
-            material[used + k] = scratch.material[k]
-        used += n
-        offsets[i + 1] = used
-    return int(origins.shape[0])
-
-
-@kernel
-def column_depths(
-    geometry: GeometryArrays,
-    external: External,
-    origins: FloatArray,
-    directions: FloatArray,
-    lengths: FloatArray,
-    scratch: Scratch,
-    depth: FloatArray,
-) -> None:
-    """Write the integral of the density over t = 0 to lengths[i] [g/cm2] to `depth` (n,)."""
-    geometry, external = borrow_geometry(geometry), borrow_external(external)
-    scratch = borrow_scratch(scratch)
-    for i in range(origins.shape[0]):
-        n = trace_line(
-            geometry,
-            external,
-            i,
-            origins[i, 0],
-            origins[i, 1],
-            origins[i, 2],
-            directions[i, 0],
-            directions[i, 1],
-            directions[i, 2],
-            0.0,
-            lengths[i],
-            scratch,
+        if found < 0:
+            return OVERFLOW, used
+        count = _write(
+            geometry, scratch, found, ox, oy, oz, dx, dy, dz, t_in, t_out, volume, material, used
         )
-        total = 0.0
-        for k in range(n):
-            total += geometry.density[scratch.material[k]] * (scratch.t_out[k] - scratch.t_in[k])
-        depth[i] = total if n >= 0 else math.nan
+        if count < 0:
+            return i, used
+        for k in range(used, count):
+            density[k] = geometry.density[material[k]]
+        counts[i] = count - used
+        used = count
+    return stop, used

@@ -1,7 +1,8 @@
 """The tree of bounding boxes of placed solids.
 
-It is stored in depth-first order; each node knows where to go on when a line misses it, so that
-walking needs neither recursion nor a stack.
+It is stored in depth-first order; each node knows where to go on when it is missed, so that points
+are looked up with neither recursion nor a stack. A node that is cut in two halves also knows along
+which axis they follow each other: lines visit the nearer one first.
 """
 
 from __future__ import annotations
@@ -9,6 +10,11 @@ from __future__ import annotations
 import numpy as np
 
 from siren_py._typing import FloatArray, IntArray
+
+# In the second column of the links of an inner node: how its two parts are ordered. What is cut
+# along x, y, z has ALONG_X, ALONG_X - 1, ALONG_X - 2, and the lower part comes first.
+NO_ORDER = -1
+ALONG_X = -2
 
 # A volume with more than this part of the area of its node stands alone in the tree.
 _LARGE_PART = 0.5
@@ -25,18 +31,18 @@ def _hull(boxes: FloatArray) -> FloatArray:
     return np.concatenate([boxes[:, :3].min(axis=0), boxes[:, 3:].max(axis=0)])
 
 
-def _split(boxes: FloatArray, members: IntArray) -> tuple[IntArray, IntArray]:
-    """Cut the members of a node in two by the surface-area heuristic."""
+def _split(boxes: FloatArray, members: IntArray) -> tuple[IntArray, IntArray, int]:
+    """Cut the members of a node in two by the surface-area heuristic; say how they are ordered."""
     if len(members) == 2:
-        return members[:1], members[1:]
+        return members[:1], members[1:], NO_ORDER
     own = boxes[members]
     areas = _area(own)
     large = areas > _LARGE_PART * _area(_hull(own))
     if large.any():
         # One that fills its node (rock, hall) would only blow up whichever half it is put in.
         first = int(np.argmax(large))
-        return members[first : first + 1], np.delete(members, first)
-    best_cost, best = np.inf, (members[:1], members[1:])
+        return members[first : first + 1], np.delete(members, first), NO_ORDER
+    best_cost, best = np.inf, (members[:1], members[1:], NO_ORDER)
     for axis in range(3):
         order = np.argsort(own[:, axis] + own[:, axis + 3], kind="stable")
         ranked = own[order]
@@ -52,12 +58,16 @@ def _split(boxes: FloatArray, members: IntArray) -> tuple[IntArray, IntArray]:
         cut = int(np.argmin(cost))
         if cost[cut] < best_cost:
             best_cost = cost[cut]
-            best = (members[order[: cut + 1]], members[order[cut + 1 :]])
+            best = (members[order[: cut + 1]], members[order[cut + 1 :]], ALONG_X - axis)
     return best
 
 
 def box_tree(boxes: FloatArray) -> tuple[FloatArray, IntArray]:
-    """Return the boxes (nodes, 6) and links (nodes, 2) of the tree over `boxes` (n, 6)."""
+    """Return the boxes (nodes, 6) and links (nodes, 2) of the tree over `boxes` (n, 6).
+
+    The links of a node: where to go on if it is missed; index of the box of a leaf, or how the
+    two parts are ordered.
+    """
     node_box: list[FloatArray] = []
     node_link: list[list[int]] = []
     # Depth-first; None marks the end of the subtree of the node that is given with it.
@@ -69,8 +79,8 @@ def box_tree(boxes: FloatArray) -> tuple[FloatArray, IntArray]:
             continue
         node = len(node_box)
         node_box.append(_hull(boxes[members]))
-        node_link.append([node + 1, int(members[0]) if len(members) == 1 else -1])
+        node_link.append([node + 1, int(members[0])])
         if len(members) > 1:
-            first, second = _split(boxes, members)
+            first, second, node_link[node][1] = _split(boxes, members)
             todo += [(None, node), (second, -1), (first, -1)]
     return np.array(node_box), np.array(node_link, np.int64)

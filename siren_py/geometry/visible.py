@@ -1,8 +1,9 @@
 """The visible part of a placed solid: what later solids do not displace.
 
-Exact where a closed form exists: axis-aligned boxes and stacks cut by axis-aligned boxes, and
-any solid that loses only whole, separate solids. Otherwise parallel lines are traced through
-the solid, on Fibonacci lattices (Niederreiter, "Random Number Generation and Quasi-Monte Carlo
+Exact where a closed form exists: axis-aligned boxes and stacks cut by axis-aligned boxes, boxes,
+prisms and stacks cut by prisms along the same axis (cylinders within 1e-6), and any solid that
+loses only whole, separate solids. Otherwise parallel lines are traced through the solid, across
+its layers, on Fibonacci lattices (Niederreiter, "Random Number Generation and Quasi-Monte Carlo
 Methods", SIAM 1992, section 5.1: the optimal two-dimensional lattices) with random shifts; the
 scatter of the shifts is the error (Cranley and Patterson, SIAM J. Numer. Anal. 13, 904 (1976)).
 """
@@ -31,9 +32,8 @@ from siren_py.geometry.base import Solid
 from siren_py.geometry.booleans import volume_of
 from siren_py.geometry.borrowing import borrow_external, borrow_geometry, borrow_scratch
 from siren_py.geometry.placement import Placement
-from siren_py.geometry.prism import Prism
-from siren_py.geometry.relations import are_apart, is_axis_box, is_inside
-from siren_py.geometry.solids import Box, Cylinder, RegularPrism
+from siren_py.geometry.relations import are_apart, bare, is_axis_box, is_inside
+from siren_py.geometry.sections import is_straight, swept_layers
 from siren_py.geometry.tracing import trace_line
 from siren_py.rng import stream
 
@@ -41,6 +41,8 @@ _SHIFTS = 16
 # Consecutive Fibonacci numbers (points, generator); about 1e4 to 5e5 lines with 16 shifts.
 _LATTICES = ((610, 377), (2584, 1597), (10946, 6765), (28657, 17711))
 _TARGET = 5e-4
+# No layer that is not next to nothing may be worse than this.
+_LAYER_TARGET, _NEXT_TO_NOTHING = 2e-3, 1e-3
 
 
 class VisibleVolume(NamedTuple):
@@ -120,18 +122,19 @@ def exact_visible_volume(
             maximal.append(other)
     boxes = [other for other in maximal if is_axis_box(other) and is_axis_box(item)]
     others = [other for other in maximal if not (is_axis_box(other) and is_axis_box(item))]
-    if others and (is_measured(item.solid) or len(set(item.materials)) > 1):
+    whole = len(set(item.materials)) == 1 and not is_measured(item.solid)
+    if not others or (whole and _are_separate(item, boxes, others)):
+        layers = layer_volumes(item, boxes)
+        return (None if layers is None else _less_whole(item, layers, others)), maximal
+    swept = swept_layers(bare(item), [bare(other) for other in maximal])
+    if swept is None:
         return None, maximal
-    layers = layer_volumes(item, boxes)
-    if layers is None:
+    taken, rest = (
+        [maximal[k] for k in np.flatnonzero(which)] for which in (swept.swept, ~swept.swept)
+    )
+    if rest and not (whole and _are_separate(item, taken, rest)):
         return None, maximal
-    if not others:
-        return _exact(item, layers), maximal
-    if _are_separate(item, boxes, others):
-        lost = [volume_of(other.solid) for other in others]
-        visible = layers - sum(one.value for one in lost) * layers / layers.sum()
-        return _exact(item, visible, sum(one.error**2 for one in lost)), maximal
-    return None, maximal
+    return _less_whole(item, swept.volumes, rest, swept.bounds), maximal
 
 
 def is_measured(solid: Solid) -> bool:
@@ -142,6 +145,24 @@ def is_measured(solid: Solid) -> bool:
 def _box_volume(item: PlacedSolid) -> float:
     lo, hi = item.solid.bounds()
     return float(np.prod(hi - lo))
+
+
+def _less_whole(
+    item: PlacedSolid,
+    layers: FloatArray,
+    others: Sequence[PlacedSolid],
+    bounds: FloatArray | None = None,
+) -> VisibleVolume:
+    """Return volumes of layers from closed forms without the whole of other solids in them."""
+    lost = [volume_of(other.solid) for other in others]
+    if lost:
+        layers = layers - sum(one.value for one in lost) * layers / layers.sum()
+    found = _exact(item, layers, sum(one.error**2 for one in lost))
+    if bounds is None:
+        return found
+    materials = np.searchsorted(found.materials, np.array(item.materials, np.int64))
+    off = np.bincount(materials, bounds, minlength=len(found.materials))
+    return found._replace(covariance=found.covariance + np.outer(off, off))
 
 
 def _exact(item: PlacedSolid, layers: FloatArray, variance: float = 0.0) -> VisibleVolume:
@@ -192,16 +213,9 @@ def layer_volumes(item: PlacedSolid, boxes: Sequence[PlacedSolid] = ()) -> Float
     if item.stack is None:
         return np.array([item.solid.volume()])
     thickness = np.diff(item.stack.edges)
-    solid = item.solid
-    straight = isinstance(solid, Box) or (
-        isinstance(solid, (Cylinder, RegularPrism)) and solid.axis == item.stack.axis
-    )
-    straight = straight or (
-        isinstance(solid, Prism) and solid.is_straight and solid.axis == item.stack.axis
-    )
-    if not straight:
+    if not is_straight(item, item.stack.axis):
         return None
-    volumes: FloatArray = solid.volume() * thickness / thickness.sum()
+    volumes: FloatArray = item.solid.volume() * thickness / thickness.sum()
     return volumes
 
 
@@ -274,10 +288,12 @@ def _add_lengths(
 
 
 def _by_lines(item: PlacedSolid, later: Sequence[PlacedSolid]) -> VisibleVolume:
-    """Estimate the visible volume by parallel lines along the shortest side of its box."""
+    """Estimate the visible volume by parallel lines across its layers, or its shortest side."""
     materials, inverse = np.unique(np.array(item.materials, np.int64), return_inverse=True)
     lo, hi = item.box()
     axis = int(np.argmin(hi - lo))
+    if item.stack is not None:
+        axis = int(np.argmax(np.abs(item.placement.matrix[:, "xyz".index(item.stack.axis)])))
     across = [i for i in range(3) if i != axis]
     area = float(np.prod((hi - lo)[across]))
     # Only the item and what displaces it matter; everything else may overlap it unseen.
@@ -317,6 +333,9 @@ def _by_lines(item: PlacedSolid, later: Sequence[PlacedSolid]) -> VisibleVolume:
         floor = (size / (points * _SHIFTS)) ** 2 / max(len(value), 1)
         covariance = np.atleast_2d(np.cov(replicas, rowvar=False)) / _SHIFTS
         covariance = covariance + floor * np.eye(len(value))
-        if float(covariance.sum()) ** 0.5 <= _TARGET * float(value.sum()):
+        total = float(value.sum())
+        large = value > _NEXT_TO_NOTHING * total
+        each = np.sqrt(np.diag(covariance))[large] <= _LAYER_TARGET * value[large]
+        if float(covariance.sum()) ** 0.5 <= _TARGET * total and np.all(each):
             break
     return VisibleVolume(materials, np.maximum(value, 0.0), covariance)

@@ -19,7 +19,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from siren_py._numba import kernel
+from siren_py._numba import inline_kernel, kernel
 from siren_py._typing import FloatArray, IntArray
 from siren_py.geometry.borrowing import (
     borrow_external,
@@ -97,7 +97,7 @@ def make_buffers(
     )  # fmt: skip
 
 
-@kernel
+@inline_kernel
 def borrow_buffers(buffers: Buffers) -> Buffers:
     """Return the buffers without reference counts; see `siren_py.geometry.borrowing`."""
     return Buffers(
@@ -110,7 +110,7 @@ def borrow_buffers(buffers: Buffers) -> Buffers:
     )
 
 
-@kernel
+@inline_kernel
 def borrow_tracing(tracing: Tracing) -> Tracing:
     """Return the arrays without reference counts; see `siren_py.geometry.borrowing`."""
     return Tracing(

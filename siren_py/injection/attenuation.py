@@ -22,6 +22,9 @@ from siren_py._typing import FloatArray, IntArray
 # Below this argument the power series of 1 - exp(-x) is exact to rounding with six terms.
 _SERIES = 0.02
 
+# Up to here exp(-x) = 1 - q has all its digits, and from here on q = 1 - exp(-x).
+_HALF = 0.7
+
 
 @kernel
 def decay_chance(x: float) -> float:
@@ -122,8 +125,13 @@ def sweep_upstream(
         h = position - low
         if length > 0.0:
             x = h * inverse
-            q = decay_chance(x)
-            stay = exp(-x)  # 1 - q would lose its digits behind many decay lengths
+            # One transcendental function per piece: the other of the two follows without loss.
+            if x < _HALF:
+                q = decay_chance(x)
+                stay = 1.0 - q
+            else:
+                stay = exp(-x)
+                q = 1.0 - stay
             column = importance * length * q
             if inside:
                 column += length * excess(x)

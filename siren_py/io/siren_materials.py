@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from siren_py.errors import FormatError, SirenWarning, UnknownNameError
+from siren_py.io.text import shortened
 from siren_py.materials import VACUUM, Material
 from siren_py.nuclei import SYMBOLS, nuclide
 
@@ -67,10 +68,11 @@ class Reports:
 
     def fault(self, line: int, text: str) -> FormatError:
         """Return the error for something that has no meaning at all."""
-        return FormatError(f"{self.path}, line {line}: {text}")
+        return FormatError(f"{self.path}, line {line}: {shortened(text)}")
 
     def trap(self, line: int, text: str) -> None:
         """Report something that SIREN accepts in silence and reads otherwise than it looks."""
+        text = shortened(text)
         if self.strict:
             self.traps.append(f"line {line}: {text}")
         else:
@@ -80,7 +82,9 @@ class Reports:
     def note(self, line: int, text: str) -> None:
         """Warn of something that is worth knowing but changes nothing."""
         self._count += 1
-        warnings.warn(f"{self.path}, line {line}: {text}", SirenFormatWarning, stacklevel=5)
+        warnings.warn(
+            f"{self.path}, line {line}: {shortened(text)}", SirenFormatWarning, stacklevel=5
+        )
         self._limit(line)
 
     def _limit(self, line: int) -> None:
@@ -161,10 +165,12 @@ def parse_materials(text: str, reports: Reports) -> dict[str, SirenMaterial]:
             while index < len(lines) and not _words(lines[index], index + 1, reports):
                 index += 1
             if index >= len(lines):
+                shorter = f"Write '{name} {k}' or add" if k else "Add"
                 raise reports.fault(
                     where,
                     f"material {name!r} says {count} components but the file ends after {k}. "
-                    f"Write '{name} {k}' or add the rest. SIREN would wait for them without end.",
+                    f"{shorter} the rest, a line 'PDG fraction' each. SIREN would wait for them "
+                    "without end.",
                 )
             index += 1
             pdg, fraction = _component(name, lines[index - 1], index, fraction, reports)

@@ -15,7 +15,20 @@ from siren_py.io.siren_materials import Reports, number
 
 CM = 100.0  # per metre
 _MAX_CORNERS = 100_000
-_SHAPES = ("sphere", "box", "cylinder", "cone", "trd", "extr")
+_PLACE = "x y z alpha beta gamma"
+_SIZES = {
+    "sphere": "R",
+    "box": "dx dy dz",
+    "cylinder": "Router Rinner length",
+    "cone": "rmin1 rmax1 rmin2 rmax2 length",
+    "trd": "dx1 dx2 dy1 dy2 dz",
+    "extr": "n x1 y1 ... xn yn m z1 offx1 offy1 scale1 ... zm offxm offym scalem",
+}
+_SHAPES = tuple(_SIZES)
+_REST = {
+    "object": " NAME MATERIAL constant RHO (or radial_polynomial xc yc zc n p0 ... p(n-1))",
+    "fiducial": "",
+}
 
 
 class Line:
@@ -31,10 +44,19 @@ class Line:
         self.reports = reports
         self._next = 0
 
+    @property
+    def form(self) -> str:
+        """What the line should look like, as far as its first words tell."""
+        if self.words[0] not in _REST:
+            return ""
+        kind = next((word for word in self.words[1:3] if word in _SIZES), "SHAPE")
+        sizes = _SIZES.get(kind, "SIZES")
+        return f" Write: {self.words[0]} {kind} {_PLACE} {sizes}{_REST[self.words[0]]}."
+
     def word(self, what: str) -> str:
         """Take a word."""
         if self._next >= len(self.words):
-            raise self.fault(f"the line ends where {what} belongs.")
+            raise self.fault(f"the line ends where {what} belongs.{self.form}")
         self._next += 1
         return self.words[self._next - 1]
 
@@ -49,7 +71,7 @@ class Line:
         if value is None:
             raise self.fault(
                 f"{word!r} stands where {what} belongs, a number with a decimal point. "
-                "A number before it is missing, or there is one too many."
+                f"A number before it is missing, or there is one too many.{self.form}"
             )
         return value
 
@@ -75,7 +97,7 @@ class Line:
         """Take a whole number of at least `least`."""
         word = self.word(what)
         if not word.isascii() or not word.isdigit() or len(word) > 9:
-            raise self.fault(f"{word!r} stands where {what} belongs, a whole number.")
+            raise self.fault(f"{word!r} stands where {what} belongs, a whole number.{self.form}")
         if not least <= int(word) <= _MAX_CORNERS:
             raise self.fault(f"{what} is {word}; it must be {least} to {_MAX_CORNERS}.")
         return int(word)

@@ -2,12 +2,34 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable
 from pathlib import Path
 
-from siren_py.errors import FormatError
+from siren_py.errors import FormatError, nearest_names
 
 MAX_BYTES = 64 * 1024 * 1024
 """Largest data file that is read unless the caller allows more [bytes]."""
+
+
+_LONGEST_WORD = 200
+_MOST_NAMES = 10
+_LONG_WORD = re.compile(rf"\S{{{_LONGEST_WORD + 1},}}")
+
+
+def shortened(text: str) -> str:
+    """Return an error text in which no word that was found in a file fills the screen."""
+    return _LONG_WORD.sub(lambda found: found[0][: _LONGEST_WORD - 3] + "...", text)
+
+
+def name_hint(name: str, names: Iterable[str]) -> str:
+    """Return, with a blank before it, which names a file has in place of one that it has not."""
+    known = list(names)
+    close = nearest_names(name, known, 2)
+    if close:
+        return f" Did you mean {' or '.join(map(repr, close))}?"
+    more = ", ..." if len(known) > _MOST_NAMES else ""
+    return f" Known: {', '.join(known[:_MOST_NAMES])}{more}." if known else ""
 
 
 def read_text(path: Path, what: str, max_bytes: int = MAX_BYTES) -> str:

@@ -25,7 +25,7 @@ def build():
     detector.add("block", Box(100, 100, 10), lead)
     detector.add_region("fiducial", Box(100, 100, 50), at=(0, 0, 100))
     detector.publish_mass("block", ["block"], {mass}, tolerance=0.01, source="a paper")
-    detector.declare("region", "fiducial", "an empty decay pipe")
+    detector.declare("region", ["fiducial", "vacuum"], "an empty decay pipe")
     detector.declare("wall", "block", "the target")
     return detector
 """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 
 import numpy as np
@@ -177,6 +178,40 @@ def test_damaged_files_are_one_clear_error_and_no_hang(tmp_path, kind, content):
     with pytest.raises((FormatError, GeometryError), match=f"part.{kind}"):
         Mesh(path)
     assert time.perf_counter() - start < 5.0
+
+
+def test_no_other_file_is_opened(tmp_path, monkeypatch):
+    (tmp_path / "secret.mtl").write_text("newmtl a\nmap_Kd /etc/hostname\n")
+    path = tmp_path / "part.obj"
+    Box(1, 2, 3).mesh().export(path)
+    path.write_text(f"mtllib {tmp_path}/secret.mtl\nusemtl a\n" + path.read_text())
+    opened = []
+    monkeypatch.setattr(
+        "trimesh.resolvers.FilePathResolver.get", lambda _self, name: opened.append(name)
+    )
+    assert Mesh(path).volume() == pytest.approx(6.0)
+    assert opened == []
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "message"),
+    [
+        ("part.obj", "v 0 0 0\n" * 1000, "has 0 faces"),
+        ("part.obj", "v 0 0 0\n" + "f 1 1 1\n" * 5_000_001, "5000001 faces"),
+        ("part.ply", "ply\nformat ascii 1.0\nelement face 99999999\nend_header\n", "99999999"),
+    ],
+)
+def test_faces_are_counted_before_a_file_is_read(tmp_path, name, text, message):
+    (tmp_path / name).write_text(text)
+    with pytest.raises(FormatError, match=message):
+        Mesh(tmp_path / name)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
+def test_a_pipe_is_no_file(tmp_path):
+    os.mkfifo(tmp_path / "part.stl")
+    with pytest.raises(FormatError, match="is no file"):
+        Mesh(tmp_path / "part.stl")
 
 
 def test_files_that_cannot_be_meshes(tmp_path):

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from siren_py import DetectorModel, resources
-from siren_py.errors import ConfigError, SirenWarning, UnknownNameError
+from siren_py.errors import ConfigError, SirenError, SirenWarning, UnknownNameError
 from siren_py.resources import (
     detector_provenance,
     find_detector,
@@ -131,6 +131,36 @@ def test_scripts_that_fail(tmp_path: Path, text: str, message: str) -> None:
     path = tmp_path / "bad.py"
     path.write_text(text)
     with pytest.raises(ConfigError, match=message):
+        load_detector(path)
+
+
+@pytest.mark.parametrize("name", ["model.dat", "model.stl", "model.txt", "model", "model.GDML"])
+def test_no_data_file_is_ever_run(tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    path.write_text(f"open({str(tmp_path / 'ran')!r}, 'w')\ndef build():\n    pass\n")
+    for load in (load_detector, load_script):
+        with pytest.raises(SirenError, match="model") as caught:
+            load(path)
+        assert "line 1" in str(caught.value) or "script" in str(caught.value)
+    assert not (tmp_path / "ran").exists()
+
+
+def test_a_gdml_file_is_a_detector(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    data = Path(__file__).parents[1] / "data" / "gdml" / "all_solids.gdml"
+    (tmp_path / "model.gdml").write_bytes(data.read_bytes())
+    for where in ("model.gdml", "./model.gdml", tmp_path / "model.gdml"):
+        detector = load_detector(where)
+        assert detector.name == "model"
+        record = detector_provenance(detector)
+        assert record["script"] == "model"
+        assert len(record["sha256"]) == 64
+
+
+def test_a_script_of_many_megabytes_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "large.py"
+    path.write_bytes(b"x " * 10_000_000)
+    with pytest.raises(ConfigError, match=r"large\.py: 20000000 bytes"):
         load_detector(path)
 
 

@@ -319,6 +319,30 @@ def test_garbage_is_refused_quickly(load):
         load("lorem ipsum\n" * 1_000_000)
 
 
+@pytest.mark.parametrize(
+    ("text", "form"),
+    [
+        (BOX.replace("1 2 3", "1 2"), "object box x y z alpha beta gamma dx dy dz NAME MATERIAL"),
+        ("object sphere 0 0 0 0 0 0\n", "object sphere x y z alpha beta gamma R NAME"),
+        ("object\n", "object SHAPE x y z alpha beta gamma SIZES NAME"),
+        (BOX + "fiducial cylinder 0 0 0 0 0 0 1\n", "gamma Router Rinner length."),
+    ],
+)
+def test_what_to_write_instead(load, text, form):
+    with pytest.raises(FormatError, match="Write: " + re.escape(form) + "|" + re.escape(form)):
+        load(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "materials"),
+    [(BOX.replace("1 2 3", "9" * 1_000_000), MATERIALS), (BOX, "ROCK " + "9" * 1_000_000 + "\n")],
+)
+def test_errors_stay_short_whatever_the_file_holds(load, text, materials):
+    with pytest.raises(FormatError) as caught:
+        load(text, materials)
+    assert len(str(caught.value)) < 2000
+
+
 def test_large_files_are_not_read(load):
     with pytest.raises(FormatError, match="max_bytes"):
         load(BOX * 100, max_bytes=1000)

@@ -257,7 +257,7 @@ def test_small_buffers_are_reported_and_not_overrun():
     origins, directions = random_lines(4, 50)
     external = detector.external_intervals(origins, directions)
     full = tracing.make_scratch(geometry, external)
-    for name, size in (("event_t", 2), ("t_in", 1)):
+    for name, size in (("enter_t", 1), ("t_in", 1)):
         guard = np.full(getattr(full, name).shape, 12345.0)
         scratch = full._replace(**{name: guard[:size]})
         codes = [

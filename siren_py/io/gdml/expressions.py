@@ -48,6 +48,33 @@ def _units() -> dict[str, float]:
 
 
 UNITS: dict[str, float] = _units()
+_FACTOR = re.compile(r"([*/]?)\s*([A-Za-z]+)([23]?)\s*")
+_KINDS: dict[str, str] = {
+    **dict.fromkeys(("mm", "millimeter", "cm", "centimeter", "m", "meter", "km"), "length"),
+    **dict.fromkeys(("kilometer", "um", "micrometer", "nm", "nanometer", "in"), "length"),
+    **dict.fromkeys(("angstrom", "fermi", "parsec"), "length"),
+    **dict.fromkeys(("rad", "radian", "mrad", "milliradian", "deg", "degree"), "angle"),
+    **dict.fromkeys(("g", "gram", "kg", "kilogram", "mg", "milligram"), "mass"),
+}
+
+
+def dimension(unit: str) -> dict[str, int] | None:
+    """Return the powers of length, angle and mass of a unit such as ``"g/cm3"``.
+
+    None for what has others, is no product of units, or has no dimension ("none").
+    """
+    powers: dict[str, int] = {}
+    place = 0
+    while place < len(unit):
+        found = _FACTOR.match(unit, place)
+        if found is None or found[2] not in _KINDS or bool(found[1]) == (place == 0):
+            return None
+        sign = -1 if found[1] == "/" else 1
+        powers[_KINDS[found[2]]] = powers.get(_KINDS[found[2]], 0) + sign * int(found[3] or 1)
+        place = found.end()
+    return {kind: power for kind, power in powers.items() if power} or None
+
+
 CONSTANTS: dict[str, float] = {
     "pi": math.pi,
     "PI": math.pi,

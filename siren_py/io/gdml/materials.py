@@ -9,6 +9,7 @@ from typing import NamedTuple
 from siren_py.errors import MaterialError, UnknownNameError, nearest_names
 from siren_py.io.gdml.scope import Scope
 from siren_py.io.gdml.xml import Node
+from siren_py.io.text import name_hint
 from siren_py.materials import Material
 from siren_py.nuclei import SYMBOLS, natural_isotopes, nuclide, standard_atomic_weight
 
@@ -245,8 +246,7 @@ class Materials:
         """Return a material, or raise the error that says it is not there."""
         material = self.find(name)
         if material is None:
-            close = nearest_names(name, self.materials, 2)
-            hint = f" Did you mean {' or '.join(map(repr, close))}?" if close else ""
+            hint = name_hint(name, self.materials)
             if name.startswith("G4_"):
                 hint = " Few of Geant4's own materials are known here; define it in <materials>."
             raise node.fault(f"there is no material {name!r}.{hint}")

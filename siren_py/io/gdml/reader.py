@@ -38,11 +38,12 @@ def load_gdml(
 
     Read are: constants, variables, quantities, matrices, positions, rotations, expressions, loops;
     isotopes, elements and materials by fraction, by composite and simple ones, and the commonest of
-    Geant4's own (``G4_AIR``); box, tube, cone, sphere, orb, trd, polycone, polyhedra, xtru,
-    tessellated, ellipsoid, elliptical tube, torus, trap, para, tet, flat arb8, union, subtraction,
-    intersection and multiUnion; assemblies, replicas, and other files inside the folder of this
-    one. Refused, with a text that says so, are entities, mirror images, divisions, parameterised
-    volumes and other solids. Left out are optical properties, pressures and temperatures.
+    Geant4's own (``G4_AIR``); box, tube, cone, sphere, orb, trd, polycone, genericPolycone,
+    polyhedra, xtru, tessellated, ellipsoid, elliptical tube, torus, trap, para, tet, flat arb8,
+    union, subtraction, intersection and multiUnion; assemblies, replicas, and other files inside
+    the folder of this one. Refused, with a text that says so, are entities, mirror images,
+    divisions, parameterised volumes and other solids. Left out are optical properties, pressures
+    and temperatures.
 
     An element given by Z and atomic mass is the natural one if the mass is that within 1 %, else
     the isotope of the nearest mass number.

@@ -9,7 +9,7 @@ import numpy as np
 
 from siren_py._typing import FloatArray
 from siren_py.geometry.placement import rotation_matrix
-from siren_py.io.gdml.expressions import ExpressionError, Names, evaluate
+from siren_py.io.gdml.expressions import ExpressionError, Names, dimension, evaluate
 from siren_py.io.gdml.xml import Limits, Node
 
 CM_PER_MM = 0.1
@@ -71,8 +71,11 @@ class Scope:
             raise node.fault(f"{what}={text[:60]!r}: {error}") from None
 
     def unit(self, node: Node, key: str, default: str) -> float:
-        """Return the value of a unit attribute, e.g. ``lunit="cm"``."""
+        """Return the value of a unit attribute, e.g. ``lunit="cm"``, of the kind of the default."""
         text = node.attributes.get(key, "") or default
+        kind, wanted = dimension(text), dimension(default)
+        if wanted is not None and kind is not None and kind != wanted:
+            raise node.fault(f"{key}={text!r} is no unit for this; write e.g. {key}={default!r}.")
         value = self.value(node, text, key)
         if value <= 0.0:
             raise node.fault(f"the unit {key}={text!r} is not positive.")

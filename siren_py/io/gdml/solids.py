@@ -13,16 +13,18 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from siren_py._typing import ArrayLike, FloatArray
-from siren_py.errors import GeometryError, nearest_names
+from siren_py.errors import GeometryError
 from siren_py.geometry.solids import Box, Cylinder, Solid, Sphere
 from siren_py.io.gdml.scope import CM_PER_MM, Scope
 from siren_py.io.gdml.xml import Node
+from siren_py.io.text import name_hint
 
 _TURN = 2.0 * math.pi
 _BOOLEANS = {"union": "Union", "subtraction": "Difference", "intersection": "Intersection"}
 # Elements of <solids> that shape no matter.
 _IGNORED = ("opticalsurface", "property")
 _ANGLE = 1e-9
+_FLAT = 1e-6
 
 
 class Solids:
@@ -70,8 +72,7 @@ class Solids:
     def need(self, node: Node, name: str) -> Solid:
         """Return a solid by name, or raise the error that says it is not there."""
         if name not in self.solids:
-            close = nearest_names(name, self.solids, 2)
-            hint = f" Did you mean {' or '.join(map(repr, close))}?" if close else ""
+            hint = name_hint(name, self.solids)
             raise node.fault(f"there is no solid {name!r} before this line.{hint}")
         return self.solids[name]
 
@@ -230,7 +231,15 @@ class Solids:
             for v, width in ((-0.5 * y, low), (0.5 * y, high))
             for u in (-0.5, 0.5)
         ]
-        return _convex(corners)
+        solid = _convex(corners)
+        # Four corners of a side in one plane, or the hull has more volume than the formula says.
+        flat = 0.125 * z * ((x1 + x2 + x3 + x4) * (y1 + y2) + (x3 + x4 - x1 - x2) * (y2 - y1) / 3.0)
+        if solid.volume() > flat * (1.0 + _FLAT):
+            raise node.fault(
+                "its sides are not flat, which Geant4 refuses too: (x2 - x1) / y1 must be "
+                "(x4 - x3) / y2, and alpha1 must be alpha2."
+            )
+        return solid
 
     def _para(self, node: Node) -> Solid:
         x, y, z = self._sizes(node, "x", "y", "z")
@@ -240,6 +249,16 @@ class Solids:
         signs = [(i, j, k) for k in (-0.5, 0.5) for j in (-0.5, 0.5) for i in (-0.5, 0.5)]
         corners = [(*(k * z * lean + (i * x + j * y * alpha, j * y)), k * z) for i, j, k in signs]
         return _convex(corners)
+
+    def _generic_polycone(self, node: Node) -> Solid:
+        from siren_py.io.gdml.outlines import revolved_outline
+
+        corners = [
+            [self.scope.number(point, "r"), self.scope.number(point, "z")]
+            for point in node.all("rzpoint")
+        ]
+        unit = self.scope.unit(node, "lunit", "mm") * CM_PER_MM
+        return revolved_outline(np.array(corners).reshape(-1, 2) * unit, *self._sector(node))
 
     def _tet(self, node: Node) -> Solid:
         return _convex([self._vertex(node, f"vertex{k}") for k in (1, 2, 3, 4)])
@@ -359,6 +378,7 @@ class Solids:
         "sphere": _sphere,
         "trd": _trd,
         "polycone": _polycone,
+        "genericPolycone": _generic_polycone,
         "polyhedra": _polyhedra,
         "xtru": _xtru,
         "tessellated": _tessellated,

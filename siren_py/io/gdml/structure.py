@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from siren_py._typing import FloatArray
-from siren_py.errors import FormatError, GeometryError, SirenWarning, nearest_names
+from siren_py.errors import FormatError, GeometryError, SirenWarning
 from siren_py.geometry.placement import Placement
 from siren_py.geometry.solids import Box, Cylinder, Solid
 from siren_py.io.gdml.materials import Materials, short_name
 from siren_py.io.gdml.scope import CM_PER_MM, Scope, euler_matrix
 from siren_py.io.gdml.solids import Solids
 from siren_py.io.gdml.xml import Node
+from siren_py.io.text import name_hint
 
 if TYPE_CHECKING:
     from siren_py.materials import Material
@@ -110,8 +111,7 @@ class Structure:
     def need(self, node: Node, name: str) -> Logical:
         """Return a volume by name, or raise the error that says it is not there."""
         if name not in self.volumes:
-            close = nearest_names(name, self.volumes, 2)
-            hint = f" Did you mean {' or '.join(map(repr, close))}?" if close else ""
+            hint = name_hint(name, self.volumes)
             raise node.fault(f"there is no volume {name!r} before this line.{hint}")
         return self.volumes[name]
 

@@ -9,7 +9,7 @@ from typing import NoReturn
 from xml.parsers import expat
 
 from siren_py.errors import FormatError
-from siren_py.io.text import MAX_BYTES, read_bytes
+from siren_py.io.text import MAX_BYTES, read_bytes, shortened
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ class Node:
         """Return the error that names file, line and element."""
         name = self.attributes.get("name")
         what = f"<{self.tag}>" if name is None else f"<{self.tag} name={name!r}>"
-        return FormatError(f"{self.path}, line {self.line}: {what}: {text}")
+        return FormatError(f"{self.path}, line {self.line}: {shortened(f'{what}: {text}')}")
 
     def get(self, key: str) -> str:
         """Return an attribute that must be there."""
