@@ -248,6 +248,15 @@ class Analysis:
                     "siren_py.combine."
                 )
 
+    def tabulated_signal(self, model: object) -> FloatArray | None:
+        """Expected signal of a model, (channels,), where it is known without a simulation.
+
+        None, as here, if the signal comes from samples.
+        """
+        del model
+        unknown: FloatArray | None = None
+        return unknown
+
     def counting(
         self, samples: Sample | Iterable[Sample] | Mapping[str, Sample] | None = None
     ) -> Counting:

@@ -110,9 +110,9 @@ class Channel:
     @cached_property
     def flux_names(self) -> tuple[str, ...]:
         """Names of the single fluxes: ``NAME:MODE:FLAVOR`` for each flavour."""
-        from siren_py.simulation import as_fluxes, describe_flux
+        from siren_py.simulation import flux_names_and_modes
 
-        return tuple(str(describe_flux(flux)["name"]) for flux in as_fluxes(list(self.fluxes)))
+        return tuple(name for name, _ in flux_names_and_modes(list(self.fluxes)))
 
     def cut_flow(self, sample: Sample) -> CutFlow:
         """Apply the cuts one after another, at the channel's exposure and before efficiency."""

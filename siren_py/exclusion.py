@@ -10,13 +10,12 @@ import numpy as np
 
 from siren_py._typing import ArrayLike, FloatArray, IntArray, PathLike
 from siren_py.errors import ConfigError
-from siren_py.flux import FluxLike
 from siren_py.injection.signal import ModelLike
 from siren_py.limits import LEAST, Limit
 from siren_py.progress import ProgressLike
 from siren_py.resources import detector_provenance, load_detector
-from siren_py.scan import Request, Scan, scan
-from siren_py.simulation import Simulation, as_fluxes
+from siren_py.scan import Request, Scan, as_grid, scan
+from siren_py.simulation import Simulation
 
 if TYPE_CHECKING:
     from siren_py.analysis import Analysis
@@ -190,7 +189,8 @@ def find_limit(
         "coupling": coupling,
         "model": {k: v for k, v in record.items() if k not in ("mass", coupling)},
     }
-    expected = scan(
+    known = _tabulated(chosen, family, masses, couplings, configuration)
+    expected = known or scan(
         scan_requests(chosen), family, masses, couplings, precision=precision,
         max_attempts=max_attempts, seed=seed, workers=workers, progress=progress, path=path,
         configuration=configuration,
@@ -203,6 +203,27 @@ def find_limit(
         cl=chosen.cl if cl is None else cl,
         name=chosen.name,
         expectation=expectation,
+    )
+
+
+def _tabulated(
+    analysis: Analysis,
+    family: Callable[[float, float], ModelLike],
+    masses: ArrayLike,
+    couplings: ArrayLike,
+    configuration: Mapping[str, Any],
+) -> Scan | None:
+    """Return the signal of an analysis that has it in tables; None if it must be simulated."""
+    m, g = as_grid("masses", masses), as_grid("couplings", couplings)
+    if analysis.tabulated_signal(family(float(m[0]), float(g[0]))) is None:
+        return None
+    values = np.array(
+        [[analysis.tabulated_signal(family(float(a), float(b))) for b in g] for a in m],
+        dtype=np.float64,
+    )
+    exact = np.full(values.shape[:2], np.inf)
+    return Scan(
+        m, g, analysis.names, values, np.zeros_like(values), exact, np.zeros(m.size), configuration
     )
 
 
@@ -223,14 +244,12 @@ def scan_requests(analysis: Analysis) -> list[Request]:
     detector = load_detector(analysis.detector)
     requests = []
     for wanted in analysis.requests():
-        fluxes = as_fluxes(list(wanted.fluxes))
         channels = [
             c for c in analysis.channels if (c.region, c.decay) == (wanted.region, wanted.decay)
         ]
 
-        def simulate(
-            model: ModelLike, wanted: Any = wanted, fluxes: list[FluxLike] = fluxes
-        ) -> Simulation:
+        def simulate(model: ModelLike, wanted: Any = wanted) -> Simulation:
+            fluxes = list(wanted.fluxes)
             return Simulation(detector, fluxes, model, decay=wanted.decay, region=wanted.region)
 
         def accept(sample: Sample, channels: list[Channel] = channels) -> FloatArray:

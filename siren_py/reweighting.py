@@ -21,7 +21,8 @@ import numpy as np
 
 from siren_py._typing import FloatArray, IntArray
 from siren_py.errors import ConfigError
-from siren_py.flux import FluxLike
+from siren_py.flux import Flux, FluxLike
+from siren_py.flux.produced import ProducedFlux
 from siren_py.injection.aimed import REACH
 from siren_py.injection.signal import ModelLike, Signal
 from siren_py.processes.base import Decay, Interaction
@@ -62,6 +63,7 @@ class Flights:
         self._targets = {int(code): str(name) for code, name in names["targets"].items()}
         self._parts = [str(p) for p in names["parts"]]
         self._processes = [str(p) for p in names["processes"]]
+        self._produced = produced_fluxes(sample)
         self.length = np.asarray(table.events["decay_length"], np.float64)
         self._decayed = table.vertex_counts > 1
         if (table.vertex_counts > 2).any():
@@ -131,6 +133,9 @@ class Flights:
             if other is not None:
                 self._check_reactions(own, other)
             ratio[mine] = 0.0 if other is None else self._ratio(own, other, mine)
+        for number, production in self._produced.items():
+            scale = production.mixing(model) / production.mixing(self.model)
+            ratio[self.table.events["flux"] == number] *= scale
         return ratio
 
     def _check_reactions(self, own: Interaction, other: Interaction) -> None:
@@ -215,6 +220,15 @@ class Flights:
         """Weight in the other model over weight in the own one, shape (n,)."""
         _, survival, branching = self.decay(model)
         return np.asarray(self.production(model) * survival * branching)
+
+
+def produced_fluxes(sample: Sample) -> dict[int, ProducedFlux]:
+    """Return the fluxes of a sample that follow from its model, by number."""
+    return {
+        i: ProducedFlux.parse(str(flux["production"]))
+        for i, flux in enumerate(sample.lookup["fluxes"])
+        if "production" in flux
+    }
 
 
 def _named(processes: Sequence[Interaction], name: str) -> Interaction | None:
@@ -304,13 +318,23 @@ def reweight(
                 events, table.vertices, table.vertex_counts, table.particles, table.particle_counts
             )
         )
+    now = sample.fluxes if fluxes is None else [new for _, new in fluxes]
+    names = _names(sample, fluxes)
+    if model is not None:
+        # The fluxes that the model makes have grown with it.
+        for i, production in produced_fluxes(sample).items():
+            scale = production.mixing(model) / production.mixing(own)
+            names["fluxes"][i] |= {"integral": names["fluxes"][i]["integral"] * scale}
+            old = None if now is None else now[i]
+            if now is not None and isinstance(old, Flux):
+                now = [*now[:i], old.scaled(scale), *now[i + 1 :]]
     return Sample(
         store,
         sample.n_attempts,
-        _names(sample, fluxes),
+        names,
         _provenance(sample, model, fluxes),
         model=model if model is not None else own,
-        fluxes=sample.fluxes if fluxes is None else [new for _, new in fluxes],
+        fluxes=now,
     )
 
 
@@ -386,6 +410,7 @@ def _names(sample: Sample, fluxes: Sequence[tuple[FluxLike, FluxLike]] | None) -
     from siren_py.simulation import describe_flux
 
     names = sample.lookup
+    names["fluxes"] = [dict(f) for f in names["fluxes"]]
     if fluxes is not None:
         names["fluxes"] = [describe_flux(new) for _, new in fluxes]
     return names

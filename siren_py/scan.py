@@ -183,15 +183,11 @@ class Request:
         What each of its events counts for in each channel.
     channels
         Names of these channels.
-    flux_scale
-        What the flux is proportional to when `simulate` makes it from the model: |U|^2 for
-        particles that mixing produces in the beam. None if the flux does not know the model.
     """
 
     simulate: Callable[[ModelLike], Simulation]
     acceptance: Acceptance
     channels: tuple[str, ...]
-    flux_scale: Callable[[ModelLike], float] | None = None
 
 
 def scan(
@@ -234,7 +230,7 @@ def scan(
     ConfigError
         If the grid or the precision makes no sense, or `path` holds another scan.
     """
-    m, k = _grid("masses", masses), _grid("couplings", couplings)
+    m, k = as_grid("masses", masses), as_grid("couplings", couplings)
     if not 0.0 < precision < 1.0:
         raise ConfigError(f"The precision must lie between 0 and 1; it is {precision!r}.")
     channels = tuple(c for r in requests for c in r.channels)
@@ -281,7 +277,14 @@ def scan(
     return result
 
 
-def _grid(name: str, values: ArrayLike) -> FloatArray:
+def as_grid(name: str, values: ArrayLike) -> FloatArray:
+    """Return one axis of a scan as an array.
+
+    Raises
+    ------
+    ConfigError
+        If it is empty, not positive or not increasing.
+    """
     grid = np.atleast_1d(np.asarray(values, dtype=np.float64))
     good = grid.ndim == 1 and grid.size and np.isfinite(grid).all() and (grid > 0.0).all()
     if not good or (np.diff(grid) <= 0.0).any():
@@ -401,8 +404,6 @@ def _anchor(
 ) -> tuple[list[_Sums], int]:
     """Simulate at one coupling until it is precise; sum for this and the other models."""
     sums = [_Sums.empty(len(request.channels)) for _ in models]
-    scale_of = request.flux_scale or (lambda _: 1.0)
-    scales = [scale_of(model) / scale_of(own) for model in models]
     attempts, number = 0, 0
     while attempts < max_attempts:
         table = simulation.injector.chunk(seed, number, CHUNK_SIZE, attempts)
@@ -417,8 +418,8 @@ def _anchor(
             )
         flights = flights_of(sample, table, own)
         weights = product_of_factors(table)
-        for total, model, scale in zip(sums, models, scales, strict=True):
-            total.add(scale * weights * flights.ratios(model), accepted)
+        for total, model in zip(sums, models, strict=True):
+            total.add(weights * flights.ratios(model), accepted)
         reached = sums[0].per_attempt(attempts).whole
         estimate = reached.estimate()
         if estimate.error <= precision * estimate.value and reached.effective_size > _FEWEST:

@@ -13,6 +13,7 @@ import numpy as np
 from siren_py._typing import ArrayLike, FloatArray, PathLike
 from siren_py.errors import ConfigError, unknown_name
 from siren_py.flux import FluxLike, parse_flux
+from siren_py.flux.produced import PREFIX, ProducedFlux
 from siren_py.injection.arrival import ArrivalInjector, arrives
 from siren_py.injection.injector import BEAMS, PROPOSALS, Injector, describe
 from siren_py.injection.signal import ModelLike, check_model
@@ -38,7 +39,7 @@ UNITS = {
     "weight": "expected events per proton on target",
 }
 
-FluxSpec = str | FluxLike
+FluxSpec = str | FluxLike | ProducedFlux
 FluxSpecs = FluxSpec | Sequence[FluxSpec]
 
 
@@ -52,8 +53,8 @@ class Simulation:
     flux
         A flux, its name (``"t2k-nd280:fhc:numu"``), or several of either; each keeps its own
         weights. Neutrinos interact; a flux of particles that decay in the model (those of
-        `siren_py.flux.mesons`) arrives from the source of the beam, see
-        `siren_py.injection.arrival`.
+        `siren_py.flux.mesons`, or by name ``"mesons:fhc:K+:mu"``) arrives from the source of
+        the beam, see `siren_py.injection.arrival`.
     model
         Masses, couplings and processes, e.g. `siren_py.DipolePortal`.
     decay
@@ -100,8 +101,8 @@ class Simulation:
         beam: str = "parallel",
     ) -> None:
         self.detector = load_detector(detector) if isinstance(detector, str) else detector
-        self.fluxes = as_fluxes(flux)
         self.model = check_model(model)
+        self.fluxes = as_fluxes(flux, self.model)
         self.region = self._region(region)
         if proposal not in PROPOSALS:
             raise unknown_name("proposal", proposal, PROPOSALS)
@@ -287,9 +288,12 @@ class Simulation:
         from siren_py.exclusion import model_family
         from siren_py.scan import Request, scan
 
+        # Fluxes that the model makes are made anew for each.
+        fluxes = [getattr(f, "production", None) or f for f in self.fluxes]
+
         def simulate(model: ModelLike) -> Simulation:
             return Simulation(
-                self.detector, self.fluxes, model, decay=self._decay, region=self.region,
+                self.detector, fluxes, model, decay=self._decay, region=self.region,
                 proposal=self._proposal, beam=self._beam,
             )  # fmt: skip
 
@@ -351,27 +355,29 @@ def describe_flux(flux: FluxLike) -> dict[str, Any]:
     return {**own, **description}
 
 
-def as_fluxes(flux: FluxSpecs) -> list[FluxLike]:
+def as_fluxes(flux: FluxSpecs, model: object = None) -> list[FluxLike]:
     """Return a list of fluxes from whatever a user may give.
+
+    Parameters
+    ----------
+    flux
+        Names, fluxes, or a `ProducedFlux`, which `model` turns into a flux.
+    model
+        The model, where fluxes follow from it.
 
     Raises
     ------
     ConfigError
         If it is something else, nothing, or two fluxes have the same name.
     """
-    several = isinstance(flux, Iterable) and not isinstance(flux, str | FluxLike)
-    items: list[Any] = list(flux) if several else [flux]  # type: ignore[arg-type]
     found: list[FluxLike] = []
-    for item in items:
-        if isinstance(item, str):
+    for item in _flux_specs(flux):
+        if isinstance(item, ProducedFlux):
+            found.append(item.for_model(model))
+        elif isinstance(item, str):
             found.extend(parse_flux(item))
-        elif isinstance(item, FluxLike):
-            found.append(item)
         else:
-            raise ConfigError(
-                f"A flux needs `pdg`, `integral`, `density(energy)` and `sample(n, rng=)`; "
-                f"got {item!r}. Use siren_py.load_flux or siren_py.Flux.from_histogram."
-            )
+            found.append(item)
     if not found:
         raise ConfigError("Give at least one flux, e.g. 't2k-nd280:fhc:numu'.")
     names = [describe_flux(f)["name"] for f in found]
@@ -382,3 +388,31 @@ def as_fluxes(flux: FluxSpecs) -> list[FluxLike]:
                 "each its own name."
             )
     return found
+
+
+def _flux_specs(flux: FluxSpecs) -> list[str | FluxLike | ProducedFlux]:
+    """Return what was given as a list of names of tables, fluxes and fluxes of a model."""
+    several = isinstance(flux, Iterable) and not isinstance(flux, str | FluxLike)
+    items: list[Any] = list(flux) if several else [flux]  # type: ignore[arg-type]
+    for i, item in enumerate(items):
+        if isinstance(item, str):
+            if item.startswith(f"{PREFIX}:"):
+                items[i] = ProducedFlux.parse(item)
+        elif not isinstance(item, FluxLike | ProducedFlux):
+            raise ConfigError(
+                f"A flux needs `pdg`, `integral`, `density(energy)` and `sample(n, rng=)`; "
+                f"got {item!r}. Use siren_py.load_flux or siren_py.Flux.from_histogram."
+            )
+    return items
+
+
+def flux_names_and_modes(flux: FluxSpecs) -> list[tuple[str, str]]:
+    """Return name and beam mode of each flux, also of those that need a model to be made."""
+    result: list[tuple[str, str]] = []
+    for item in _flux_specs(flux):
+        if isinstance(item, ProducedFlux):
+            result.append((item.name, item.mode))
+        else:
+            known = [describe_flux(f) for f in as_fluxes(item)]
+            result += [(str(f["name"]), str(f["mode"])) for f in known]
+    return result

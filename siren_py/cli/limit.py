@@ -278,9 +278,9 @@ def _analysis(settings: Mapping[str, Any]) -> Analysis:
 
 
 def _by_mode(fluxes: list[str], pot: float) -> dict[str, float]:
-    from siren_py.simulation import as_fluxes, describe_flux
+    from siren_py.simulation import flux_names_and_modes
 
-    modes = {str(describe_flux(f)["mode"]) for f in as_fluxes(fluxes)}
+    modes = {mode for _, mode in flux_names_and_modes(fluxes)}
     if len(modes) > 1:
         raise ConfigError(
             f"The fluxes are of the beam modes {', '.join(sorted(modes))}: give --pot for each, "

@@ -309,6 +309,23 @@ class ReleaseAnalysis(Analysis):
         """Expected signal events of all channels, (..., 10); see `Release.expected`."""
         return release().expected(mass, ue2, umu2, utau2)
 
+    def tabulated_signal(self, model: object) -> FloatArray:
+        """Expected signal of a `MassMixing` model without dipole, (10,).
+
+        Raises
+        ------
+        ConfigError
+            If it is another model, or its mass is not one of the release.
+        """
+        from siren_py.models_mixing import MassMixing
+
+        if not isinstance(model, MassMixing) or any((model.d_e, model.d_mu, model.d_tau)):
+            raise ConfigError(
+                f"The analysis {self.name!r} is of mass mixing alone; give it a "
+                f"siren_py.MassMixing without dipole instead of {model!r}."
+            )
+        return release().expected(model.mass, model.U_e2, model.U_mu2, model.U_tau2)
+
     def requests(self) -> list[Request]:
         """Nothing has to be simulated."""
         return []

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -12,6 +12,9 @@ from siren_py.errors import ConfigError
 from siren_py.flux.checks import energy_array, number_array
 from siren_py.flux.spectra import HistogramFlux
 from siren_py.particles import name as particle_name
+
+if TYPE_CHECKING:
+    from siren_py.flux.produced import ProducedFlux
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -29,6 +32,8 @@ class HeavyNeutrinoFlux(HistogramFlux):
         Mean polarisation along the flight in each bin, (n,), between -1 and 1; zero if None.
     errors
         Statistical error of each value [1/(GeV cm2 POT)], (n,); zero if None.
+    production
+        How the flux follows from a model, if it does.
 
     Raises
     ------
@@ -38,6 +43,7 @@ class HeavyNeutrinoFlux(HistogramFlux):
 
     polarizations: FloatArray | None = None
     errors: FloatArray | None = None
+    production: ProducedFlux | None = None
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -79,12 +85,13 @@ class HeavyNeutrinoFlux(HistogramFlux):
         errors = np.asarray(self.errors, dtype=np.float64) * factor
         return HeavyNeutrinoFlux(
             flux.pdg, flux.edges, flux.values, flux.name, flux.mode, flux.source,
-            self.polarizations, errors,
+            self.polarizations, errors, self.production,
         )  # fmt: skip
 
     def to_dict(self) -> dict[str, Any]:
         """Return what identifies the flux; see `Flux.to_dict`."""
-        return {**super().to_dict(), "mean_polarization": self.mean_polarization}
+        made = {} if self.production is None else {"production": self.production.name}
+        return {**super().to_dict(), "mean_polarization": self.mean_polarization, **made}
 
     def __repr__(self) -> str:
         low, high = self.energy_range

@@ -48,6 +48,9 @@ def describe(flux: FluxLike) -> str:
 
     A user's own class is called what its attribute `name` says, or by its PDG code.
     """
+    production = getattr(flux, "production", None)
+    if production is not None:
+        return str(production.name)
     if isinstance(flux, Flux):
         return ":".join(part for part in (flux.name, flux.mode, flux.flavor) if part)
     return str(getattr(flux, "name", "") or f"pdg {flux.pdg}")
