@@ -14,7 +14,7 @@ from siren_py.efficiency import Efficiency
 from siren_py.errors import ConfigError
 from siren_py.estimate import Estimate
 from siren_py.selection import Cut, CutFlow, CutFunction, as_cut, evaluate_cut
-from siren_py.weighting import Sums
+from siren_py.weighting import Sums, exposure_by_flux
 
 if TYPE_CHECKING:
     from siren_py.sample import Sample
@@ -133,16 +133,28 @@ class Channel:
     def event_weights(self, sample: Sample) -> FloatArray:
         """What each event adds to the expected signal, (n,): 0 if it does not pass.
 
-        Weight, exposure, cuts and efficiency together; for histograms of what is left, and to
-        weight events anew.
+        Weight, exposure, cuts and efficiency together; for histograms of what is left.
+        """
+        return sample.weights * self.acceptance(sample)
+
+    def acceptance(self, sample: Sample) -> FloatArray:
+        """What each event counts for, (n,): protons on target times cuts times efficiency.
+
+        It does not depend on the weights, so it serves samples that are weighted anew.
         """
         pot = self.exposure_of(sample)
-        return np.concatenate([self._weights(portion, pot)[0] for portion in sample.portions()])
+        return np.concatenate([self._accepted(p, pot)[0] for p in sample.portions()])
 
     def _weights(self, portion: Sample, pot: Mapping[str, float]) -> tuple[FloatArray, FloatArray]:
         """Return weights with cuts and efficiency, and their errors from the efficiency."""
-        weights = portion.weights_at(pot)
-        mask = weights > 0.0
+        weights = portion.weights
+        value, error = self._accepted(portion, pot)
+        return weights * value, weights * error
+
+    def _accepted(self, portion: Sample, pot: Mapping[str, float]) -> tuple[FloatArray, FloatArray]:
+        """Return exposure times cuts times efficiency, and the error of the latter."""
+        exposure = exposure_by_flux(pot, portion.lookup["fluxes"])[portion["flux"]]
+        mask = exposure > 0.0
         for cut in self.cuts:
             mask &= evaluate_cut(as_cut(cut), portion)
         # The efficiency is asked for what passes only: elsewhere it need not be known.
@@ -159,7 +171,7 @@ class Channel:
                 value[chosen] = efficiency
             elif chosen.any():
                 value[chosen], error[chosen] = efficiency.of(_kept(portion, chosen))
-        return weights * value, weights * error
+        return exposure * value, exposure * error
 
     def to_dict(self) -> dict[str, Any]:
         """Return the channel as plain data, for lists and files."""

@@ -253,8 +253,7 @@ def scan_requests(analysis: Analysis) -> list[Request]:
             return Simulation(detector, fluxes, model, decay=wanted.decay, region=wanted.region)
 
         def accept(sample: Sample, channels: list[Channel] = channels) -> FloatArray:
-            weights = sample.weights
-            return np.array([c.event_weights(sample) / weights for c in channels])
+            return np.array([c.acceptance(sample) for c in channels])
 
         requests.append(Request(simulate, accept, tuple(c.name for c in channels)))
     return requests

@@ -211,7 +211,8 @@ def _grid_row(
     length = HBARC / (mass * inputs.photon_width(mass) * d**2)
     between = PROMPT <= length <= LONG
     place = "between" if between else "long" if length > LONG else "prompt"
-    known = _OFF.get((mass, d), _OFF.get((mass, None), "") if column == "nb" else "")
+    at = round(mass, 5)
+    known = _OFF.get((at, d), _OFF.get((at, None), "") if column == "nb" else "")
     return Agreement(
         quantity=f"decays to nu gamma in the TPCs per 1e21 protons, {column}, m = {mass:g} GeV, "
         f"d = {d:.3g}/GeV ({place})",
