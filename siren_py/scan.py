@@ -43,6 +43,9 @@ LONGEST_REACH = 16.0
 _FEWEST = 50.0
 """Effective events below which an error is not believed, whatever its size."""
 
+_BARREN = 4 * CHUNK_SIZE
+"""Attempts without any accepted event after which a point counts as one without signal."""
+
 
 @dataclass(frozen=True)
 class Scan:
@@ -355,7 +358,9 @@ def scan_mass(
         for j, own in zip(ahead, sums, strict=True):
             total = own.whole.estimate()
             good = total.error <= precision * total.value and own.whole.effective_size > _FEWEST
-            if j == anchor or good:
+            # No event is accepted: what is cut does not depend on the coupling.
+            barren = sums[0].whole.weight[0] == 0.0
+            if j == anchor or good or barren:
                 done[j] = True
                 estimates = [own.channels.estimate(c) for c in range(shape[1])]
                 row.values[j] = [e.value for e in estimates]
@@ -423,6 +428,8 @@ def _anchor(
         reached = sums[0].per_attempt(attempts).whole
         estimate = reached.estimate()
         if estimate.error <= precision * estimate.value and reached.effective_size > _FEWEST:
+            break
+        if attempts >= _BARREN and estimate.value == 0.0:
             break
     return [s.per_attempt(attempts) for s in sums], attempts
 

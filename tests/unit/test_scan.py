@@ -154,3 +154,10 @@ def test_the_front_door(detector, fluxes, request_):
     assert 0.0 < some.total[0, 0] < result.total[1, 2]
     with pytest.raises(errors.ConfigError, match="no parameter 'U_mu2'"):
         sim.scan([0.2], [1e-6], coupling="U_mu2")
+
+
+def test_nothing_accepted_is_found_out_soon(request_):
+    nothing = Request(request_.simulate, lambda s: np.zeros((2, len(s))), ("nu", "nubar"))
+    result = scan([nothing], dipole, [0.2], COUPLINGS)
+    assert (result.total == 0.0).all()
+    assert result.attempts[0] <= 3 * 4 * 16384
