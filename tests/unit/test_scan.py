@@ -160,4 +160,4 @@ def test_nothing_accepted_is_found_out_soon(request_):
     nothing = Request(request_.simulate, lambda s: np.zeros((2, len(s))), ("nu", "nubar"))
     result = scan([nothing], dipole, [0.2], COUPLINGS)
     assert (result.total == 0.0).all()
-    assert result.attempts[0] <= 3 * 4 * 16384
+    assert result.attempts[0] <= len(COUPLINGS) * 4 * 16384
