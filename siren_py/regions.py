@@ -57,7 +57,7 @@ class Region:
     def arrays(self) -> RegionArrays:
         """Return the solids as arrays for `region_intervals`; volume means leaf index there."""
         if self._arrays is None:
-            self._arrays = geometry_arrays(self.solids, np.zeros(len(self.solids)))
+            self._arrays = geometry_arrays(self.solids)
         return self._arrays
 
     def external_intervals(self, origins: ArrayLike, directions: ArrayLike) -> External:

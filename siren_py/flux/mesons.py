@@ -322,7 +322,7 @@ def effective_parents(
     beam: focused mesons are nearly parallel. Then E_nu = E* m_P/(E_P - p_P cos(angle)) gives the
     momentum of the meson for each energy of the neutrino (the lower one of two), and the flux
     gives their number. Neutrinos above E*/sin(angle) must have come from mesons at smaller
-    angles; they are given the largest angle that is possible. The spread of the mesons in angle,
+    angles; these are taken to fly straight at the detector. The spread of the mesons in angle,
     which no flux of neutrinos tells, is thereby neglected; so is that 5 % of the neutrinos from
     charged kaons, mostly soft ones, come from decays to three bodies.
 
@@ -376,7 +376,8 @@ def effective_parents(
     energy = np.sqrt(edges[1:] * edges[:-1])
     # E_P - p_P c = k: the lower root of p^2 s^2 - 2 k c p + m^2 - k^2 = 0, as product over sum.
     k = np.tile(star * meson / energy, angles.size)
-    sine = np.minimum(np.repeat(np.sin(angles), energy.size), k / meson)
+    wanted = np.repeat(np.sin(angles), energy.size)
+    sine = np.where(wanted <= k / meson, wanted, 0.0)
     cosine = np.sqrt((1.0 - sine) * (1.0 + sine))
     root = np.sqrt(np.maximum((k - meson * sine) * (k + meson * sine), 0.0))
     p = (meson - k) * (meson + k) / (k * cosine + root)

@@ -146,8 +146,12 @@ class PlacedSolid(NamedTuple):
 NO_EXTERNAL = External(np.zeros((0, 1), np.int64), np.zeros(0), np.zeros(0))
 
 
-def geometry_arrays(placed: Sequence[PlacedSolid], density: FloatArray) -> GeometryArrays:
+def geometry_arrays(
+    placed: Sequence[PlacedSolid], density: FloatArray | None = None
+) -> GeometryArrays:
     """Turn placed solids, in the order in which later ones displace earlier ones, into arrays.
+
+    Without `density` [g/cm3], one per material index, nothing has a density.
 
     Raises
     ------
@@ -156,6 +160,8 @@ def geometry_arrays(placed: Sequence[PlacedSolid], density: FloatArray) -> Geome
     """
     if not placed:
         raise GeometryError("There are no solids: add at least one.")
+    if density is None:
+        density = np.zeros(1 + max((max(item.materials, default=0) for item in placed), default=0))
     table = _Rows(len(placed))
     boxes = np.empty((len(placed), 6))
     stacks: list[tuple[int, int, int]] = []

@@ -169,7 +169,7 @@ class KernelSolid:
 
         name = type(self).__name__
         placed = [PlacedSolid(name, self, Placement.of(), (0,))]
-        return placed, geometry_arrays(placed, np.zeros(1))
+        return placed, geometry_arrays(placed)
 
     def __getstate__(self) -> dict[str, object]:
         return {name: value for name, value in vars(self).items() if name != "_alone"}

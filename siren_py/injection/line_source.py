@@ -96,7 +96,7 @@ class LineSource:
 
     def __init__(self, solids: Sequence[PlacedSolid], n_leaves: int) -> None:
         self._solids = list(solids)
-        self._arrays = geometry_arrays(self._solids, np.zeros(len(self._solids)))
+        self._arrays = geometry_arrays(self._solids)
         self._volumes = np.array([s.solid.volume() for s in self._solids])
         self._n_leaves = n_leaves
         share = np.zeros(len(self._solids))

@@ -9,10 +9,11 @@ from siren_py.errors import unknown_name
 from siren_py.reproduction.result import Context, Reproduction
 
 _MODULES = {
+    "arguelles2021-fig2": "arguelles2021_fig2",
     "liu2024-fig2": "liu2024_fig2",
     "liu2024-fig3": "liu2024_fig3",
     "liu2024-fig4": "liu2024_fig4",
-    "arguelles2021-fig2": "arguelles2021_fig2",
+    "liu2024-suppl-fig1": "liu2024_suppl",
     "t2k2019-mixing": "t2k2019_mixing",
 }
 """Name -> module of this package. The module has the same NAME."""
