@@ -116,10 +116,7 @@ def exact_visible_volume(
     if any(is_inside(item, other) for other in later):
         return _exact(item, np.zeros(len(item.materials))), []
     # What lies in another displacing solid, which then is larger, displaces nothing more.
-    maximal: list[PlacedSolid] = []
-    for other in sorted(later, key=_box_volume, reverse=True):
-        if not any(is_inside(other, larger) for larger in maximal):
-            maximal.append(other)
+    maximal = _not_in_another(sorted(later, key=_box_volume, reverse=True))
     boxes = [other for other in maximal if is_axis_box(other) and is_axis_box(item)]
     others = [other for other in maximal if not (is_axis_box(other) and is_axis_box(item))]
     whole = len(set(item.materials)) == 1 and not is_measured(item.solid)
@@ -135,6 +132,20 @@ def exact_visible_volume(
     if rest and not (whole and _are_separate(item, taken, rest)):
         return None, maximal
     return _less_whole(item, swept.volumes, rest, swept.bounds), maximal
+
+
+def _not_in_another(solids: Sequence[PlacedSolid]) -> list[PlacedSolid]:
+    """Return the solids that do not lie in one before them."""
+    if not solids:
+        return []
+    lo, hi = (np.array(corners) for corners in zip(*(s.box() for s in solids), strict=True))
+    # Only what has the box of the other in its own can hold it: few of thousands.
+    pad = 1e-6 * (1.0 + np.abs(hi - lo).max(axis=1))[:, None]
+    kept = np.zeros(len(solids), dtype=np.bool_)
+    for i, inner in enumerate(solids):
+        around = kept & np.all((lo - pad <= lo[i]) & (hi + pad >= hi[i]), axis=1)
+        kept[i] = not any(is_inside(inner, solids[k]) for k in np.flatnonzero(around).tolist())
+    return [solids[i] for i in np.flatnonzero(kept).tolist()]
 
 
 def is_measured(solid: Solid) -> bool:

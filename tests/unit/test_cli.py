@@ -284,7 +284,7 @@ def test_defaults_in_the_help_are_the_defaults(run):
 # ------------------------------------------------------------------------ bad input
 
 BAD = [
-    (["simulat"], ["no command 'simulat'", "Did you mean simulate?"]),
+    (["simulat"], ["no command 'simulat'", "Did you mean simulate or"]),
     ([], ["Say what to do", "simulate"]),
     (["--jsno"], ["--jsno"]),
     (["simulate", "--evnts", "10"], ["'--evnts'", "--events", "siren-py simulate --help"]),

@@ -280,7 +280,8 @@ def test_limits_rise_with_the_count_and_the_level(name, n, b, cl):
 def test_cls_of_one_bin_is_bayesian_with_a_flat_prior(n, b, relative):
     frequentist = cls_upper_limit(n, b, relative * b)
     bayesian = bayesian_upper_limit(n, b, relative * b, prior=np.ones_like)
-    assert bayesian == pytest.approx(frequentist, rel=2e-5)
+    # Two numerical averages over the same error of the background, as large as the background.
+    assert bayesian == pytest.approx(frequentist, rel=1e-4)
 
 
 @pytest.mark.parametrize(
