@@ -68,7 +68,8 @@ def product_of_factors(table: EventTable) -> FloatArray:
     product = np.ones(len(table))
     for name in FACTORS:
         factor = table.events[name]
-        if not (np.isfinite(factor) & (factor >= 0.0)).all():
+        # A NaN fails both comparisons.
+        if factor.size and not (factor.min() >= 0.0 and factor.max() < np.inf):
             bad = int(np.flatnonzero(~(np.isfinite(factor) & (factor >= 0.0)))[0])
             raise WeightError(
                 f"The factor {name!r} of event {int(table.events['event'][bad])} is "

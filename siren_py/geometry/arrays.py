@@ -11,7 +11,7 @@ from siren_py._typing import BoolArray, FloatArray, IntArray
 from siren_py.errors import GeometryError
 from siren_py.geometry import kernels
 from siren_py.geometry.base import Intervals, KernelSolid, Solid, kernel_row, steps_of
-from siren_py.geometry.layers import LayerStack
+from siren_py.geometry.layers import LayerStack, repeated_layers
 from siren_py.geometry.placement import Placement
 from siren_py.geometry.tree import box_tree
 
@@ -40,8 +40,9 @@ class GeometryArrays(NamedTuple):
         index among the external solids or -1, first entry and number of entries in `data` or
         `program`, largest number of intervals of a line, floats that the kernel works in.
     stack
-        (stacks, 3): first entry in `layer_edge`, first entry in `layer_material`, number of
-        layers.
+        (stacks, 6): first entry in `layer_edge`, first entry in `layer_material`, number of
+        layers; and of the layers that repeat a pattern the first one, how many the pattern has,
+        and how often it comes (0, 0, 0 if none is repeated).
     stack_axis
         (stacks, 4): direction of the axis in the detector frame, and its coordinate at the
         origin of that frame: the local coordinate of x is axis . x + offset.
@@ -164,7 +165,7 @@ def geometry_arrays(
         density = np.zeros(1 + max((max(item.materials, default=0) for item in placed), default=0))
     table = _Rows(len(placed))
     boxes = np.empty((len(placed), 6))
-    stacks: list[tuple[int, int, int]] = []
+    stacks: list[tuple[int, ...]] = []
     axes: list[FloatArray] = []
     edges = [np.zeros(0)]
     depths = [np.zeros((0, 2))]
@@ -183,7 +184,8 @@ def geometry_arrays(
             table.integer[i][kernels.MATERIAL] = item.materials[0]
             continue
         table.integer[i][kernels.STACK] = len(stacks)
-        stacks.append((edge_count, len(layer_materials), len(item.materials)))
+        repetition = repeated_layers(item.stack.edges, item.materials)
+        stacks.append((edge_count, len(layer_materials), len(item.materials), *repetition))
         axis = item.placement.matrix[:, "xyz".index(item.stack.axis)]
         axes.append(np.append(axis, -float(axis @ item.placement.position)))
         edges.append(item.stack.edges)
@@ -196,7 +198,7 @@ def geometry_arrays(
         node_link=node_link,
         real=np.array(table.real),
         integer=np.array(table.integer, np.int64),
-        stack=np.array(stacks, np.int64).reshape(-1, 3),
+        stack=np.array(stacks, np.int64).reshape(-1, 6),
         stack_axis=np.array(axes, np.float64).reshape(-1, 4),
         layer_edge=np.concatenate(edges),
         layer_material=np.array(layer_materials, np.int64),

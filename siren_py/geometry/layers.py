@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 
 _THICKNESS_TOLERANCE = 1e-9
 
+# Faces are sums of many thicknesses: what rounding makes of equal ones, relative to coordinates.
+_SAME_THICKNESS = 1e-14
+
 
 class Pattern:
     """A sequence of layers that can be repeated and joined.
@@ -192,6 +195,33 @@ class LayerStack:
         """Return the layer index for local coordinates along the axis, (n,) [cm]."""
         index = np.searchsorted(self.edges, coordinates, side="right") - 1
         return np.clip(index, 0, len(self.materials) - 1)
+
+
+def repeated_layers(edges: FloatArray, materials: Sequence[int]) -> tuple[int, int, int]:
+    """Find the longest run of layers that repeats a pattern.
+
+    Returns
+    -------
+    first, period, repeats : int
+        The first layer of the run, the layers of the pattern and how often it comes; 0, 0, 0 if
+        no pattern comes at least three times. Thicknesses agree to rounding.
+    """
+    widths = np.diff(edges)
+    kinds = np.asarray(materials)
+    same = _SAME_THICKNESS * float(np.abs(edges).max())
+    best = (0, 0, 0)
+    for period in range(1, len(kinds) // 3 + 1):
+        alike = (kinds[period:] == kinds[:-period]) & (
+            np.abs(widths[period:] - widths[:-period]) <= same
+        )
+        # Runs of layers each of which equals the one a period later.
+        bounds = np.flatnonzero(np.diff(np.concatenate([[False], alike, [False]])))
+        for start, stop in bounds.reshape(-1, 2).tolist():
+            repeats = (stop - start) // period + 1
+            # What remains to be visited is one period and the layers outside of the run.
+            if repeats >= 3 and (repeats - 1) * period > max(best[2] - 1, 0) * best[1]:
+                best = (start, period, repeats)
+    return best
 
 
 def _pattern(layers: Pattern | Sequence[Layer], repeat: int) -> Pattern:

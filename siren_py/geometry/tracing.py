@@ -99,6 +99,10 @@ def _collect(
     ix = _inverse(dx)
     iy = _inverse(dy)
     iz = _inverse(dz)
+    # Columns of the faces through which the line comes into a box.
+    x_in = 3 if ix < 0.0 else 0
+    y_in = 4 if iy < 0.0 else 1
+    z_in = 5 if iz < 0.0 else 2
     # Bit ALONG_X - axis of -order: whether the line goes down along the axis of the node.
     down = 4 * (dx < 0.0) + 8 * (dy < 0.0) + 16 * (dz < 0.0)
     entries = 0
@@ -106,18 +110,10 @@ def _collect(
     waiting = 0
     node = 0
     while True:
-        a = (box[node, 0] - ox) * ix
-        b = (box[node, 3] - ox) * ix
-        near = min(a, b)
-        far = max(a, b)
-        a = (box[node, 1] - oy) * iy
-        b = (box[node, 4] - oy) * iy
-        near = max(near, min(a, b))
-        far = min(far, max(a, b))
-        a = (box[node, 2] - oz) * iz
-        b = (box[node, 5] - oz) * iz
-        near = max(near, min(a, b), t_min)
-        far = min(far, max(a, b), t_max)
+        near = max((box[node, x_in] - ox) * ix, (box[node, y_in] - oy) * iy)
+        far = min((box[node, 3 - x_in] - ox) * ix, (box[node, 5 - y_in] - oy) * iy)
+        near = max(near, (box[node, z_in] - oz) * iz, t_min)
+        far = min(far, (box[node, 7 - z_in] - oz) * iz, t_max)
         if near <= far:
             row = link[node, 1]
             if row < 0:

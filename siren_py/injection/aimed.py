@@ -19,13 +19,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from siren_py._numba import inline_kernel, kernel
+from siren_py._numba import inline_kernel, kernel, kernel_part
 from siren_py._typing import FloatArray, IntArray
 from siren_py.geometry.borrowing import (
     borrow_external,
     borrow_geometry,
     borrow_scratch,
-    borrowed,
 )
 from siren_py.geometry.tracing import (
     External,
@@ -35,23 +34,20 @@ from siren_py.geometry.tracing import (
     max_segments,
     region_intervals,
     trace_line,
+    visible_pieces,
 )
 from siren_py.injection.attenuation import decay_point, depth_in_subpiece, sweep_upstream
+from siren_py.injection.piece_sweep import (
+    Buffers,
+    borrow_buffers,
+    choose_layer,
+    new_buffers,
+    sweep_pieces,
+)
 
 REACH = 200.0
 """Matter further upstream than this many decay lengths from the region is not traced: what is
 made there reaches the region with a chance below exp(-200) = 1e-87, under every rounding."""
-
-
-class Buffers(NamedTuple):
-    """Sub-pieces of one line; see `attenuation.sweep_upstream`."""
-
-    low: FloatArray
-    high: FloatArray
-    segment: IntArray
-    inside: IntArray
-    importance: FloatArray
-    weight: FloatArray
 
 
 class Tracing(NamedTuple):
@@ -90,23 +86,8 @@ def make_buffers(
 ) -> Buffers:
     """Return buffers that no line can overflow."""
     # Each region piece splits at most two segments.
-    n = max_segments(geometry, external) + 2 * max_segments(region, external_region) + 2
-    return Buffers(
-        np.empty(n), np.empty(n), np.empty(n, np.int64), np.empty(n, np.int64), np.empty(n),
-        np.empty(n),
-    )  # fmt: skip
-
-
-@inline_kernel
-def borrow_buffers(buffers: Buffers) -> Buffers:
-    """Return the buffers without reference counts; see `siren_py.geometry.borrowing`."""
-    return Buffers(
-        borrowed(buffers.low),
-        borrowed(buffers.high),
-        borrowed(buffers.segment),
-        borrowed(buffers.inside),
-        borrowed(buffers.importance),
-        borrowed(buffers.weight),
+    return new_buffers(
+        max_segments(geometry, external) + 2 * max_segments(region, external_region) + 2
     )
 
 
@@ -124,18 +105,20 @@ def borrow_tracing(tracing: Tracing) -> Tracing:
     )
 
 
-@kernel
-def region_on_line(tracing: Tracing, line: int, origin: FloatArray, direction: FloatArray) -> int:
+@kernel_part
+def region_on_line(
+    tracing: Tracing, line: int, origin: FloatArray, direction: FloatArray
+) -> tuple[int, float]:
     """Find the pieces of a whole line that lie in the region; see `region_intervals`."""
     return region_intervals(
         tracing.region, tracing.external_region, line,
         origin[0], origin[1], origin[2], direction[0], direction[1], direction[2],
         -np.inf, np.inf, tracing.region_scratch,
-    )[0]  # fmt: skip
+    )  # fmt: skip
 
 
-@kernel
-def matter_upstream(
+@kernel_part
+def volumes_upstream(
     tracing: Tracing,
     line: int,
     origin: FloatArray,
@@ -143,14 +126,17 @@ def matter_upstream(
     pieces: int,
     length: float,
 ) -> int:
-    """Trace what lies upstream of the last region piece, as far as `REACH` decay lengths."""
+    """Find the volumes upstream of the last region piece, as far as `REACH` decay lengths.
+
+    They are the first n of `visible_in`, `visible_out` and `visible_row`; returns n.
+    """
     first = tracing.region_scratch.t_in[0]
     last = tracing.region_scratch.t_out[pieces - 1]
-    return trace_line(
+    return visible_pieces(
         tracing.geometry, tracing.external, line,
         origin[0], origin[1], origin[2], direction[0], direction[1], direction[2],
         first - REACH * length, last, tracing.scratch,
-    )  # fmt: skip
+    )[0]  # fmt: skip
 
 
 @kernel
@@ -162,7 +148,7 @@ def sweep(
     densest: float,
     length: float,
 ) -> tuple[int, float]:
-    """Sweep the line in the scratch buffers; see `attenuation.sweep_upstream`."""
+    """Sweep the line in the scratch buffers layer by layer; see `attenuation.sweep_upstream`."""
     matter, region, buffers = tracing.scratch, tracing.region_scratch, tracing.buffers
     return sweep_upstream(
         n_segments, matter.t_in, matter.t_out, matter.material, density, densest,
@@ -176,13 +162,14 @@ def sweep(
 def place(
     tracing: Tracing,
     density: FloatArray,
-    densest: FloatArray,
+    in_volume: FloatArray,
     origins: FloatArray,
     directions: FloatArray,
     lengths: FloatArray,
     nuclide: IntArray,
     uniform: FloatArray,
     out: Placed,
+    chords: FloatArray,
 ) -> int:
     """Draw vertex and decay point on each line.
 
@@ -190,8 +177,10 @@ def place(
     ----------
     tracing
         The detector and the region with buffers of the calling thread.
-    density, densest
-        Number densities [1/cm3] by nuclide and material, (T, M), and their maxima, (T,).
+    density
+        Number densities [1/cm3] by nuclide and material, (T, M).
+    in_volume
+        The largest of them in each volume, (T, V).
     origins, directions
         A point of the region on each line [cm] and the unit direction of flight, (n, 3).
     lengths
@@ -202,6 +191,8 @@ def place(
         Uniform random numbers, (n, 3).
     out
         Filled with the result.
+    chords
+        Receives the sums over the solids of the region of their chords [cm], (n,).
 
     Returns
     -------
@@ -212,17 +203,20 @@ def place(
     scratch, region_scratch, buffers = tracing.scratch, tracing.region_scratch, tracing.buffers
     for i in range(len(origins)):
         out.matter[i] = 0.0
-        pieces = region_on_line(tracing, i, origins[i], directions[i])
+        pieces, chords[i] = region_on_line(tracing, i, origins[i], directions[i])
         if pieces < 0:
             return i
         if pieces == 0:
             continue
         length = lengths[i]
-        n = matter_upstream(tracing, i, origins[i], directions[i], pieces, length)
+        n = volumes_upstream(tracing, i, origins[i], directions[i], pieces, length)
         if n < 0:
             return i
         target = nuclide[i]
-        count, total = sweep(tracing, n, pieces, density[target], densest[target], length)
+        count, total = sweep_pieces(
+            tracing.geometry, scratch, n, origins[i], directions[i], density[target],
+            in_volume[target], pieces, region_scratch.t_in, region_scratch.t_out, length, buffers,
+        )  # fmt: skip
         if count < 0:
             return i
         if total <= 0.0:
@@ -232,27 +226,34 @@ def place(
         while k < count - 1 and goal >= buffers.weight[k]:
             goal -= buffers.weight[k]
             k += 1
-        depth = depth_in_subpiece(
-            uniform[i, 1], buffers.high[k] - buffers.low[k], length, buffers.importance[k],
-            buffers.inside[k],
-        )  # fmt: skip
-        x = buffers.high[k] - depth
+        segment = buffers.segment[k]
+        row = scratch.visible_row[segment]
+        stack = tracing.geometry.integer[row, 3]
+        material = tracing.geometry.integer[row, 2]
+        low, high, importance = buffers.low[k], buffers.high[k], buffers.importance[k]
+        if stack >= 0:
+            material, low, high, importance = choose_layer(
+                tracing.geometry, stack, origins[i], directions[i], density[target], length,
+                buffers, k, goal,
+            )  # fmt: skip
+        x = high - depth_in_subpiece(
+            uniform[i, 1], high - low, length, importance, buffers.inside[k]
+        )
         y, piece, _ = decay_point(
             uniform[i, 2], x, length, pieces, region_scratch.t_in, region_scratch.t_out
         )
         if piece < 0:
             # x and the end of the last piece agree to rounding: the event is on the very edge.
             y, piece = x, pieces - 1
-        segment = buffers.segment[k]
         out.matter[i] = total
-        out.volume[i] = scratch.volume[segment]
-        out.material[i] = scratch.material[segment]
+        out.volume[i] = row
+        out.material[i] = material
         out.leaf[i] = region_scratch.volume[piece]
         out.decay_volume[i] = -1
         for s in range(n - 1, -1, -1):
-            if scratch.t_in[s] <= y:
-                if y <= scratch.t_out[s]:
-                    out.decay_volume[i] = scratch.volume[s]
+            if scratch.visible_in[s] <= y:
+                if y <= scratch.visible_out[s]:
+                    out.decay_volume[i] = scratch.visible_row[s]
                 break
         for axis in range(3):
             out.vertex[i, axis] = origins[i, axis] + x * directions[i, axis]
@@ -264,7 +265,7 @@ def place(
 def line_sums(
     tracing: Tracing,
     density: FloatArray,
-    densest: FloatArray,
+    in_volume: FloatArray,
     origins: FloatArray,
     directions: FloatArray,
     lengths: FloatArray,
@@ -275,16 +276,20 @@ def line_sums(
     tracing = borrow_tracing(tracing)
     for i in range(len(origins)):
         matter[i] = 0.0
-        pieces = region_on_line(tracing, i, origins[i], directions[i])
+        pieces, _ = region_on_line(tracing, i, origins[i], directions[i])
         if pieces < 0:
             return i
         if pieces == 0:
             continue
-        n = matter_upstream(tracing, i, origins[i], directions[i], pieces, lengths[i])
+        n = volumes_upstream(tracing, i, origins[i], directions[i], pieces, lengths[i])
         if n < 0:
             return i
         target = nuclide[i]
-        count, matter[i] = sweep(tracing, n, pieces, density[target], densest[target], lengths[i])
+        count, matter[i] = sweep_pieces(
+            tracing.geometry, tracing.scratch, n, origins[i], directions[i], density[target],
+            in_volume[target], pieces, tracing.region_scratch.t_in, tracing.region_scratch.t_out,
+            lengths[i], tracing.buffers,
+        )  # fmt: skip
         if count < 0:
             return i
     return len(origins)
@@ -301,6 +306,8 @@ def rate_columns(
     columns: FloatArray,
 ) -> int:
     """Add up what one target per cm3 would contribute, by decay length, volume and material.
+
+    The layers of stacks count one by one, since each has its material.
 
     Parameters
     ----------
@@ -321,12 +328,17 @@ def rate_columns(
     tracing = borrow_tracing(tracing)
     scratch, buffers = tracing.scratch, tracing.buffers
     for i in range(len(origins)):
-        pieces = region_on_line(tracing, i, origins[i], directions[i])
+        pieces, _ = region_on_line(tracing, i, origins[i], directions[i])
         if pieces < 0:
             return i
         if pieces == 0:
             continue
-        n = matter_upstream(tracing, i, origins[i], directions[i], pieces, 1e300)
+        n = trace_line(
+            tracing.geometry, tracing.external, i,
+            origins[i, 0], origins[i, 1], origins[i, 2],
+            directions[i, 0], directions[i, 1], directions[i, 2],
+            -np.inf, tracing.region_scratch.t_out[pieces - 1], tracing.scratch,
+        )  # fmt: skip
         if n < 0:
             return i
         for k in range(lengths.size):

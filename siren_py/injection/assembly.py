@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any, TypeVar, cast
 
 import numpy as np
 
@@ -15,6 +16,8 @@ from siren_py.injection.signal import Signal, draw_choice
 from siren_py.particles import PDG
 from siren_py.tree import BEAM, FINAL, INTERMEDIATE, TARGET, Columns, EventTable
 from siren_py.weighting import FACTORS, product_of_factors
+
+_Array = TypeVar("_Array", bound=np.ndarray[Any, Any])
 
 _NUCLEONS = {"proton": (PDG.PROTON, PROTON_MASS), "neutron": (PDG.NEUTRON, NEUTRON_MASS)}
 """What takes the momentum in these parts of a cross section: one nucleon at rest."""
@@ -122,8 +125,8 @@ class Assembler:
         events["flux"][rows] = batch.flux
         events["primary_pdg"][rows] = int(flux.pdg)
         events["primary_energy"][rows] = batch.energy
-        struck = batch.target >= 0
-        events["target"][rows[struck]] = self._target_codes[batch.target[struck]]
+        struck = np.flatnonzero(batch.target >= 0)
+        events["target"][taken(rows, struck)] = self._target_codes[taken(batch.target, struck)]
         events["target_part"][rows] = batch.part
         events["decay_length"][rows] = batch.length
         for i, axis in enumerate("xyz"):
@@ -136,16 +139,17 @@ class Assembler:
         vertex = builder.add_vertex(rows, batch.vertex, time, process, batch.where["volume"])
         self._add_incoming(builder, batch, rows, vertex, int(flux.pdg))
         frontier = Frontier()
-        blocks: dict[int, tuple[Block, IntArray]] = {}
+        blocks = []
         for k in range(batch.pdg.shape[1]):
-            present = np.flatnonzero(batch.pdg[:, k] != 0)
-            block = builder.add_particle(
-                rows[present], batch.pdg[present, k], batch.momenta[present, k], FINAL,
-                vertex[present],
+            present = np.flatnonzero(batch.pdg[:, k])
+            block = builder.add_outgoing(
+                taken(rows, present), present, k, batch.pdg, batch.momenta, FINAL,
+                taken(vertex, present),
             )  # fmt: skip
-            blocks[k] = (block, present)
-            other = present[batch.slot[present] != k]
-            position = np.searchsorted(present, other)
+            blocks.append(block)
+            code = taken(batch.pdg[:, k], present)
+            position = np.flatnonzero(self.growth.follows(code) & (taken(batch.slot, present) != k))
+            other = present[position]
             frontier.add(
                 block, position, batch.pdg[other, k], batch.momenta[other, k],
                 batch.vertex[other], time[other], rows[other],
@@ -168,19 +172,19 @@ class Assembler:
         beam[:, 0] = batch.energy
         beam[:, 1:] = p[:, None] * batch.neutrino
         block = builder.add_particle(rows, pdg, beam, BEAM, -1)
-        block.columns["end_vertex"][:] = vertex
+        block.end_vertex[:] = vertex
         there = np.flatnonzero(batch.target >= 0)
         if not there.size:
             return
-        target, part = batch.target[there], batch.part[there]
+        target, part = taken(batch.target, there), taken(batch.part, there)
         at_rest = np.zeros((there.size, 4))
         at_rest[:, 0] = self._target_masses[target]
         struck = self._target_codes[target]
         for number, (code, nucleon_mass) in self._nucleons.items():
             at_rest[part == number, 0] = nucleon_mass
             struck[part == number] = code
-        block = builder.add_particle(rows[there], struck, at_rest, TARGET, -1)
-        block.columns["end_vertex"][:] = vertex[there]
+        block = builder.add_particle(taken(rows, there), struck, at_rest, TARGET, -1)
+        block.end_vertex[:] = taken(vertex, there)
 
     def _decay(
         self,
@@ -189,17 +193,16 @@ class Assembler:
         batch: Batch,
         rows: IntArray,
         time: FloatArray,
-        blocks: dict[int, tuple[Block, IntArray]],
+        blocks: list[Block],
         frontier: Frontier,
         rng: np.random.Generator,
     ) -> None:
         """Let the signal particles decay at the points that were drawn for them."""
-        n = len(batch)
-        everyone = np.arange(n)
-        pdg = batch.pdg[everyone, batch.slot]
-        momentum = batch.momenta[everyone, batch.slot]
+        pdg = in_slots(batch.pdg, batch.slot)
+        momentum = in_slots(batch.momenta, batch.slot)
         speed = np.sqrt(np.einsum("ij,ij->i", momentum[:, 1:], momentum[:, 1:])) / momentum[:, 0]
-        flight = np.linalg.norm(batch.decay - batch.vertex, axis=1)
+        way = batch.decay - batch.vertex
+        flight = np.sqrt(np.einsum("ij,ij->i", way, way))
         later = time + flight / (np.where(speed > 0.0, speed, 1.0) * SPEED_OF_LIGHT)
         for code in map(int, self.signal.pdgs):
             mine = np.flatnonzero(pdg == code)
@@ -208,42 +211,58 @@ class Assembler:
             choices = self.signal.choices[code]
             picked = draw_choice(choices, mine.size, rng)
             for c, choice in enumerate(choices):
-                some = mine[picked == c]
+                some = taken(mine, np.flatnonzero(picked == c))
                 if not some.size:
                     continue
                 state = choice.decay.sample(
-                    choice.channel, momentum[some], batch.polarization[some], pdg[some], rng
+                    choice.channel,
+                    taken(momentum, some),
+                    taken(batch.polarization, some),
+                    taken(pdg, some),
+                    rng,
                 )
-                at = rows[some]
+                at, end = taken(rows, some), taken(later, some)
                 events["channel"][at] = choice.number
                 events["factor_branching"][at] = choice.factor
                 events["factor_final_state"][at] *= state.weight
                 vertex = builder.add_vertex(
                     at,
-                    batch.decay[some],
-                    later[some],
+                    taken(batch.decay, some),
+                    end,
                     self.processes.index(choice.decay.name),
-                    batch.where["decay_volume"][some],
+                    taken(batch.where["decay_volume"], some),
                 )
-                for k, (block, present) in blocks.items():
-                    ended = some[batch.slot[some] == k]
-                    builder.end_particle(
-                        block,
-                        np.searchsorted(present, ended),
-                        vertex[batch.slot[some] == k],
-                        INTERMEDIATE,
-                    )
+                slot = taken(batch.slot, some)
+                for k, block in enumerate(blocks):
+                    ended = np.flatnonzero(slot == k)
+                    row = taken(some, ended)
+                    if block.source.size < len(batch):
+                        row = np.searchsorted(block.source, row)
+                    builder.end_particle(block, row, taken(vertex, ended), INTERMEDIATE)
                 for k in range(state.pdg.shape[1]):
-                    exists = np.flatnonzero(state.pdg[:, k] != 0)
-                    block = builder.add_particle(
-                        at[exists], state.pdg[exists, k], state.momenta[exists, k], FINAL,
-                        vertex[exists],
+                    exists = np.flatnonzero(state.pdg[:, k])
+                    block = builder.add_outgoing(
+                        taken(at, exists), exists, k, state.pdg, state.momenta, FINAL,
+                        taken(vertex, exists),
                     )  # fmt: skip
+                    position = np.flatnonzero(self.growth.follows(taken(state.pdg[:, k], exists)))
+                    made = exists[position]
                     frontier.add(
-                        block, np.arange(exists.size), state.pdg[exists, k],
-                        state.momenta[exists, k], batch.decay[some[exists]], later[some[exists]],
-                        at[exists],
+                        block, position, state.pdg[made, k], state.momenta[made, k],
+                        batch.decay[some[made]], end[made], at[made],
                     )  # fmt: skip
+
+
+def taken(values: _Array, rows: IntArray) -> _Array:
+    """Return the rows of an array, in ascending order; the array itself if they are all of it."""
+    return values if rows.size == len(values) else cast("_Array", values[rows])
+
+
+def in_slots(values: _Array, slot: IntArray) -> _Array:
+    """Return values[i, slot[i]] for all i; a view if all slots are the same."""
+    if slot.size and (slot == slot[0]).all():
+        return cast("_Array", values[:, slot[0]])
+    return cast("_Array", values[np.arange(slot.size), slot])
 
 
 def _empty_columns(n: int, invariants: list[str]) -> Columns:

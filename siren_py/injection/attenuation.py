@@ -37,6 +37,14 @@ def decay_chance(x: float) -> float:
 
 
 @kernel
+def survival(x: float) -> float:
+    """Return exp(-x) for x >= 0."""
+    if x < _SERIES:
+        return 1.0 - decay_chance(x)
+    return exp(-x)
+
+
+@kernel
 def excess(x: float) -> float:
     """Return x - (1 - exp(-x)) for x >= 0, without cancellation."""
     if x < 0.3:

@@ -17,6 +17,7 @@ import numpy as np
 from siren_py._typing import FloatArray, IntArray
 from siren_py.errors import ConfigError
 from siren_py.flux import FluxLike
+from siren_py.injection.layout_kernels import pick_cells
 from siren_py.injection.reactions import Reactions
 
 _CELL_RATIO = 1.12
@@ -128,7 +129,13 @@ class EnergyReactionProposal:
         flat = np.concatenate([p.ravel() for p in self._probability])
         self._cumulative = np.cumsum(flat)
         self._cumulative /= self._cumulative[-1]
+        # From here it is a step or two to the entry that a number between 0 and 1 picks.
+        share = np.arange(2 * flat.size + 1) / (2 * flat.size)
+        self._guide = np.minimum(
+            np.searchsorted(self._cumulative, share, side="right"), flat.size - 1
+        ).astype(np.int64)
         self._starts = np.concatenate([[0], np.cumsum([p.size for p in self._probability])])
+        self._tables = [self._table(f) for f in range(len(fluxes))]
         # Native fluxes: probability of each flux, and of each reaction given the cell.
         self._share = np.array([float(p.sum()) for p in self._probability])
 
@@ -143,34 +150,40 @@ class EnergyReactionProposal:
             (flux, attempt numbers (m,), energies (m,) [GeV], reactions (m,), factor of the flux
             (m,) [1/(cm2 POT)], factor of the reaction (m,)).
         """
-        pick = np.searchsorted(self._cumulative, rng.random(n), side="right")
-        pick = np.minimum(pick, self._cumulative.size - 1)
+        pick = np.empty(n, dtype=np.int64)
+        pick_cells(rng.random(n), self._cumulative, self._guide, pick)
         within = rng.random(n)
         groups = []
         for f, flux in enumerate(self._fluxes):
             mine = np.flatnonzero((pick >= self._starts[f]) & (pick < self._starts[f + 1]))
             if not mine.size:
                 continue
-            reaction_count = len(self._reactions[f])
-            cell, reaction = np.divmod(pick[mine] - self._starts[f], reaction_count)
             if self._cells[f].native:
                 energy, reaction, flux_factor, reaction_factor = self._native(
                     f, flux, mine.size, rng
                 )
             else:
-                low, width = self._bounds(f, cell, reaction)
-                energy = low + within[mine] * width
-                cells = self._cells[f]
-                density = cells.mass[cell] / (cells.high[cell] - cells.low[cell])
-                joint = self._probability[f][cell, reaction]
-                row = self._row_sums(f)[cell]
-                flux_factor = density * width / row
-                reaction_factor = row / joint
+                entry = pick[mine] - self._starts[f]
+                low, width, flux_factors, reaction_factors = self._tables[f]
+                energy = low[entry] + within[mine] * width[entry]
+                reaction = entry % len(self._reactions[f])
+                flux_factor, reaction_factor = flux_factors[entry], reaction_factors[entry]
             groups.append((f, mine, energy, reaction, flux_factor, reaction_factor))
         return groups
 
-    def _row_sums(self, f: int) -> FloatArray:
-        return np.asarray(self._probability[f].sum(axis=1))
+    def _table(self, f: int) -> tuple[FloatArray, ...]:
+        """Lower bound, width, factor of the flux and of the reaction by cell and reaction."""
+        cells, p = self._cells[f], self._probability[f]
+        cell, reaction = np.divmod(np.arange(p.size), p.shape[1] if p.size else 1)
+        low, width = self._bounds(f, cell, reaction)
+        row, joint = p.sum(axis=1)[cell], p.ravel()
+        full = cells.high[cell] - cells.low[cell]
+        # What cannot be drawn has no factors.
+        open_ = joint > 0.0
+        one = np.ones(p.size)
+        flux_factor = cells.mass[cell] / np.where(full > 0.0, full, one) * width
+        flux_factor /= np.where(open_, row, one)
+        return low, width, flux_factor, row / np.where(open_, joint, one)
 
     def _bounds(self, f: int, cell: IntArray, reaction: IntArray) -> tuple[FloatArray, FloatArray]:
         cells = self._cells[f]

@@ -58,7 +58,7 @@ def place_vertices(
             column += density[target, scratch.material[s]] * (scratch.t_out[s] - scratch.t_in[s])
         if column <= 0.0:
             continue
-        pieces = region_on_line(tracing, i, origins[i], directions[i])
+        pieces, _ = region_on_line(tracing, i, origins[i], directions[i])
         if pieces < 0:
             return i
         straight = 0.0
@@ -128,7 +128,7 @@ def place_decays(
     for i in range(len(directions)):
         if out.matter[i] == 0.0:
             continue
-        pieces = region_on_line(tracing, i, out.vertex[i], directions[i])
+        pieces, _ = region_on_line(tracing, i, out.vertex[i], directions[i])
         if pieces < 0:
             return i
         y, piece, seen = decay_point(

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from siren_py._numba import kernel
-from siren_py._typing import FloatArray, IntArray
+from siren_py._typing import BoolArray, FloatArray, IntArray
 from siren_py.constants import HBARC, SPEED_OF_LIGHT
 from siren_py.errors import ConfigError
 from siren_py.geometry.borrowing import borrow_external, borrow_geometry, borrow_scratch
@@ -191,6 +191,13 @@ class Growth:
         ]
         return names
 
+    def follows(self, pdg: IntArray) -> BoolArray:
+        """Say which particles have a process, by PDG code, (n,)."""
+        result = np.zeros(pdg.shape, dtype=np.bool_)
+        for kind in self._kinds:
+            result |= pdg == kind
+        return result
+
     def run(
         self,
         builder: TreeBuilder,
@@ -216,9 +223,9 @@ class Growth:
         for _ in range(MAX_GENERATIONS):
             following = Frontier()
             for entry in frontier.entries:
-                for pdg in np.unique(entry.pdg):
-                    if int(pdg) in self._kinds:
-                        self._follow(builder, entry, int(pdg), processes, rng, following, factors)
+                for pdg in self._kinds:
+                    if (entry.pdg == pdg).any():
+                        self._follow(builder, entry, pdg, processes, rng, following, factors)
             if not following.entries:
                 return factors
             frontier = following

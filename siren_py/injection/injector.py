@@ -14,10 +14,11 @@ import numpy as np
 from siren_py._typing import FloatArray, IntArray
 from siren_py.errors import ConfigError, KinematicsError, NoRateError
 from siren_py.flux import Flux, FluxLike
-from siren_py.injection.assembly import Assembler, Batch
+from siren_py.injection.assembly import Assembler, Batch, in_slots, taken
 from siren_py.injection.energy import EnergyCells, EnergyReactionProposal, energy_range
 from siren_py.injection.growth import Growth
 from siren_py.injection.importance import Importance
+from siren_py.injection.layout_kernels import rotate_rows
 from siren_py.injection.matter import Matter
 from siren_py.injection.placement import (
     AimedPlacement,
@@ -373,28 +374,20 @@ class Injector:
     ) -> Batch:
         reactions = self.reactions[f]
         n = attempt.size
-        rows = np.arange(n)
-        local = np.zeros((n, 3))
-        local[:, 2] = 1.0
+        slot, found = np.full(n, -1, dtype=np.int64), np.ones(n, dtype=np.bool_)
+        local, length = np.zeros((n, 3)), np.zeros(n)
         if self.signal.prompt:
-            slot = np.full(n, -1, dtype=np.int64)
-            found = np.ones(n, dtype=np.bool_)
-            length = np.zeros(n)
+            local[:, 2] = 1.0
         else:
-            is_signal = np.isin(state.pdg, self.signal.pdgs)
-            found = np.asarray(is_signal.any(axis=1), dtype=np.bool_)
-            slot = is_signal.argmax(axis=1)
-            p = state.momenta[rows, slot]
-            length = self.signal.decay_length(state.pdg[rows, slot], p)
-            norm = np.sqrt(np.einsum("ij,ij->i", p[:, 1:], p[:, 1:]))
-            moving = norm > 0.0
-            local[moving] = p[moving, 1:] / norm[moving, None]
+            self.signal.flights(state.pdg, state.momenta, slot, found, local, length)
         nuclide = reactions.nuclide[reaction]
         placement = self._placer.place(local, length, nuclide, rngs["line"], rngs["vertex"])
         placed = placement.placed
         momenta = _rotate(state.momenta, placement.rotation)
-        polarization = _rotate(state.polarization, placement.rotation)
-        polar = np.zeros((n, 3)) if self.signal.prompt else polarization[rows, slot]
+        polar = np.zeros((n, 3))
+        if not self.signal.prompt:
+            spin = in_slots(np.asarray(state.polarization), slot)
+            polar = _rotate(spin[:, None, :], placement.rotation)[:, 0]
         factors = factors | {
             "factor_line": placement.factor_line,
             "factor_matter": placement.factor_matter,
@@ -413,28 +406,28 @@ class Injector:
             )
         return Batch(
             flux=f,
-            attempt=attempt[keep],
-            energy=energy[keep],
-            reaction=reaction[keep],
-            pdg=state.pdg[keep],
-            momenta=momenta[keep],
-            slot=slot[keep],
-            polarization=polar[keep],
-            length=length[keep],
-            neutrino=placement.neutrino[keep],
-            vertex=placed.vertex[keep],
-            decay=placed.decay[keep],
+            attempt=taken(attempt, keep),
+            energy=taken(energy, keep),
+            reaction=taken(reaction, keep),
+            pdg=taken(state.pdg, keep),
+            momenta=taken(momenta, keep),
+            slot=taken(slot, keep),
+            polarization=taken(polar, keep),
+            length=taken(length, keep),
+            neutrino=taken(placement.neutrino, keep),
+            vertex=taken(placed.vertex, keep),
+            decay=taken(placed.decay, keep),
             where={
-                "volume": placed.volume[keep],
-                "material": placed.material[keep],
-                "decay_volume": placed.decay_volume[keep],
-                "region": placed.leaf[keep],
+                "volume": taken(placed.volume, keep),
+                "material": taken(placed.material, keep),
+                "decay_volume": taken(placed.decay_volume, keep),
+                "region": taken(placed.leaf, keep),
             },
-            factors={name: factor[keep] for name, factor in factors.items()},
-            invariants={name: value[keep] for name, value in state.invariants.items()},
+            factors={name: taken(factor, keep) for name, factor in factors.items()},
+            invariants={name: taken(value, keep) for name, value in state.invariants.items()},
             process=reactions.processes[process].interaction.name,
-            part=part_index[reactions.part[reaction[keep]]],
-            target=nuclide[keep],
+            part=part_index[reactions.part[taken(reaction, keep)]],
+            target=taken(nuclide, keep),
         )
 
 
@@ -445,7 +438,7 @@ def _rotate(vectors: FloatArray, rotation: FloatArray) -> FloatArray:
     """
     if rotation.ndim == 2 and np.array_equal(rotation, np.eye(3)):
         return np.asarray(vectors)
-    result = np.array(vectors)
-    # Row vectors: v R^T, for all particles of an event at once.
-    result[..., -3:] = vectors[..., -3:] @ np.swapaxes(rotation, -1, -2)
+    given = np.ascontiguousarray(vectors, dtype=np.float64)
+    result = np.empty(given.shape)
+    rotate_rows(given, np.ascontiguousarray(rotation).reshape(-1, 3, 3), result)
     return result

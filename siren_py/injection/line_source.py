@@ -52,15 +52,19 @@ def chord_sums(
     directions: FloatArray,
     weights: FloatArray,
     row_of: IntArray,
+    first: int,
     pieces: FloatArray,
     result: FloatArray,
 ) -> None:
-    """Write sum_i w_i l_i of each line to `result` (n,); line j takes the weights of row_of[j]."""
+    """Add sum_i w_i l_i of each line, from solid `first` on, to `result` (n,).
+
+    Line j takes the weights of row_of[j].
+    """
     solids, external = borrow_geometry(solids), borrow_external(external)
     pieces = borrowed(pieces)
     for j in range(origins.shape[0]):
         total = 0.0
-        for i in range(weights.shape[1]):
+        for i in range(first, weights.shape[1]):
             weight = weights[row_of[j], i]
             if weight == 0.0:
                 continue
@@ -72,7 +76,7 @@ def chord_sums(
             for k in range(count):
                 chord += pieces[2 * k + 1] - pieces[2 * k]
             total += weight * chord
-        result[j] = total
+        result[j] += total
 
 
 def nearest_length(length: FloatArray) -> IntArray:
@@ -161,17 +165,33 @@ class LineSource:
                 points[mine] = placed.placement.to_detector(local.reshape(-1, 3))
         return points
 
-    def density(self, row: IntArray, origins: FloatArray, directions: FloatArray) -> FloatArray:
-        """Density of lines per area across their direction [1/cm2], shape (n,)."""
+    def density(
+        self,
+        row: IntArray,
+        origins: FloatArray,
+        directions: FloatArray,
+        chords: FloatArray | None = None,
+    ) -> FloatArray:
+        """Density of lines per area across their direction [1/cm2], shape (n,).
+
+        `chords` are the sums of the chords in the solids of the region [cm], where known.
+        """
+        weights = self._probability / self._volumes
+        result, first = np.zeros(row.size), 0
+        if chords is not None:
+            # All solids of a region are drawn from in proportion to their volumes.
+            result, first = weights[row, 0] * chords, self._n_leaves
+        if not weights[np.unique(row), first:].any():
+            return result
         external = external_intervals(self._solids, origins, directions)
-        result = np.empty(row.size)
         chord_sums(
             self._arrays,
             external,
             origins,
             directions,
-            self._probability / self._volumes,
+            weights,
             row,
+            first,
             np.empty(pieces_buffer(self._arrays, external)),
             result,
         )

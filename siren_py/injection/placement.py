@@ -21,6 +21,7 @@ from siren_py.geometry.arrays import (
     RegionArrays,
     make_scratch,
 )
+from siren_py.geometry.kernels import MATERIAL, STACK
 from siren_py.injection.aimed import (
     REACH,
     Placed,
@@ -102,6 +103,23 @@ def tracing_of(
     )
 
 
+def densest_in_volumes(geometry: GeometryArrays, volumes: int, density: FloatArray) -> FloatArray:
+    """Return the largest number density of each nuclide in each volume [1/cm3], (T, V).
+
+    `density` has them by nuclide and material, (T, M).
+    """
+    result = np.zeros((len(density), volumes))
+    for row in range(volumes):
+        material, stack = geometry.integer[row, MATERIAL], geometry.integer[row, STACK]
+        if stack >= 0:
+            _, first, layers = geometry.stack[stack, :3]
+            kinds = np.unique(geometry.layer_material[first : first + layers])
+            result[:, row] = density[:, kinds].max(axis=1)
+        else:
+            result[:, row] = density[:, material]
+    return result
+
+
 def check_complete(done: int, n: int) -> None:
     """Raise if a kernel stopped early: its buffers did not belong to the geometry."""
     if done != n:
@@ -137,6 +155,7 @@ class AimedPlacement:
         self._arrays = detector.arrays()
         self._region_arrays = detector.region_arrays(region)
         self._matter = matter
+        self._in_volume = densest_in_volumes(self._arrays, len(detector.placed()), matter.density)
         self.source, self.source_volumes = LineSource.of(detector, self._region)
 
     @property
@@ -163,20 +182,21 @@ class AimedPlacement:
         directions = local @ self._rotation.T
         row = nearest_length(lengths)
         origins = self.source.sample(row, rng_line)
-        placed = empty_placed(n)
+        placed, chords = empty_placed(n), np.empty(n)
         done = place(
             self._tracing(origins, directions),
             self._matter.density,
-            self._matter.densest,
+            self._in_volume,
             origins,
             directions,
             lengths,
             nuclide,
             rng_vertex.random((n, 3)),
             placed,
+            chords,
         )
         check_complete(done, n)
-        density = self.source.density(row, origins, directions)
+        density = self.source.density(row, origins, directions, chords)
         # A point on the very face of a solid may have no chord: measure zero.
         seen = density > 0.0
         factor_line = np.where(seen, 1.0 / np.where(seen, density, 1.0), 0.0)
@@ -192,7 +212,7 @@ class AimedPlacement:
         done = line_sums(
             self._tracing(vertex, directions),
             self._matter.density,
-            self._matter.densest,
+            self._in_volume,
             vertex,
             directions,
             lengths,

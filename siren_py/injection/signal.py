@@ -9,9 +9,10 @@ from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
-from siren_py._typing import FloatArray, IntArray
+from siren_py._typing import BoolArray, FloatArray, IntArray
 from siren_py.constants import HBARC
 from siren_py.errors import ConfigError, UnknownNameError, unknown_name
+from siren_py.injection.layout_kernels import signal_flights
 from siren_py.processes.base import Decay, Interaction, canonical_channel
 
 
@@ -151,14 +152,28 @@ class Signal:
         masses = {pdg: float(model.particle_masses[pdg]) for pdg in choices}
         return cls(choices, rest_length, masses, names)
 
-    def decay_length(self, pdg: IntArray, momentum: FloatArray) -> FloatArray:
-        """Decay length p/m hbar c/Gamma [cm] in the laboratory, (n,); momentum (n, 4) [GeV]."""
-        length = np.zeros(pdg.size)
-        p = np.sqrt(np.einsum("ij,ij->i", momentum[:, 1:], momentum[:, 1:]))
-        for code in self.choices:
-            mine = pdg == code
-            length[mine] = p[mine] / self.masses[code] * self.rest_length[code]
-        return length
+    def flights(
+        self,
+        pdg: IntArray,
+        momenta: FloatArray,
+        slot: IntArray,
+        found: BoolArray,
+        direction: FloatArray,
+        length: FloatArray,
+    ) -> None:
+        """Find the particles whose decay counts among outgoing ones, see `signal_flights`."""
+        codes = self.pdgs
+        signal_flights(
+            np.ascontiguousarray(pdg, dtype=np.int64),
+            np.ascontiguousarray(momenta, dtype=np.float64),
+            codes,
+            np.array([self.masses[int(code)] for code in codes]),
+            np.array([self.rest_length[int(code)] for code in codes]),
+            slot,
+            found,
+            direction,
+            length,
+        )
 
     def typical_length(self, energy: FloatArray) -> FloatArray:
         """Decay length [cm] of a particle that takes all of the energy [GeV]; for proposals."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from math import acosh, asinh, isfinite, pi, sqrt, tanh
 
 import numpy as np
@@ -26,7 +27,7 @@ NATURES = ("dirac", "majorana")
 CONVENTIONS = ("standard", "darknews")
 
 _FLAVOURS = (12, 14, 16)
-_CELLS = 256
+_CELLS = 2048
 _PHOTON_PDG = 22
 # Widths of the other convention relative to the correct ones: (photon, pair) by nature.
 _DARKNEWS_WIDTHS = {"dirac": (0.5, 0.25), "majorana": (0.5, 0.125)}
@@ -120,6 +121,14 @@ def pair_density(
     tilt = sine * sine_star * cos_star * np.cos(phi_star)
     k += 2.0 * polarization * np.sqrt(x) * beta2 * tilt
     return np.asarray(np.sqrt(beta2) * (1.0 - x) ** 2 / x * k)
+
+
+@lru_cache(maxsize=16)
+def _pair_table(ratio: float) -> FloatArray:
+    """Table from which the mass of the pair is drawn, see `kernels.fill_pair_table`."""
+    table = np.empty((_CELLS + 1, 3))
+    kernels.fill_pair_table(ratio, acosh(1.0 / ratio), table)
+    return table
 
 
 class DipoleDecay(Decay):
@@ -301,14 +310,18 @@ class DipoleDecay(Decay):
                 "Momenta must be (n, 4) and polarisations (n, 3); "
                 f"they are {p.shape} and {s.shape}."
             )
-        if not (np.isfinite(p).all() and np.isfinite(s).all()):
+        # A sum is finite only if all its terms are.
+        if not (np.isfinite(p.sum()) and np.isfinite(s.sum())) and not (
+            np.isfinite(p).all() and np.isfinite(s).all()
+        ):
             raise ConfigError("Momenta and polarisations must be finite numbers.")
-        if n and (s * s).sum(axis=1).max() > 1.0 + 1e-9:
+        if n and np.einsum("ij,ij->i", s, s).max() > 1.0 + 1e-9:
             raise KinematicsError("A polarisation vector must not be longer than 1.")
         codes = np.broadcast_to(np.asarray(pdg, dtype=np.int64), (n,))
         sign = self._signs(n, codes, rng)
-        flavour = np.searchsorted(self._flavour_cdf, rng.random(n), side="right")
-        neutrino = sign * np.array(_FLAVOURS)[np.minimum(flavour, 2)]
+        drawn = rng.random(n)
+        flavour = (drawn >= self._flavour_cdf[0]).astype(np.int64) + (drawn >= self._flavour_cdf[1])
+        neutrino = sign * np.array(_FLAVOURS)[flavour]
         pair = name != PHOTON_CHANNEL
         spin = self._effective_polarization(pair, s, sign, codes)
         k = 3 if pair else 2
@@ -327,7 +340,7 @@ class DipoleDecay(Decay):
                 rng.random((n, 5)),
                 self.mass,
                 lepton_mass,
-                self._pair_table(ratio),
+                _pair_table(ratio),
                 momenta,
                 x,
             )
@@ -336,13 +349,6 @@ class DipoleDecay(Decay):
             out_pdg[:, 1] = _PHOTON_PDG
             kernels.sample_photons(p, spin, rng.random((n, 2)), self.mass, momenta)
         return FinalState(out_pdg, momenta, np.zeros((n, k, 3)), np.ones(n), invariants)
-
-    @staticmethod
-    def _pair_table(ratio: float) -> FloatArray:
-        """Integral of the density in eta from 0 to the nodes, (cells + 1,)."""
-        table = np.empty(_CELLS + 1)
-        kernels.fill_pair_table(ratio, acosh(1.0 / ratio), table)
-        return table
 
     def mean_cosine(self, channel: str) -> float:
         """Mean cosine of the photon or pair to the spin of a fully polarised N (not Nbar).

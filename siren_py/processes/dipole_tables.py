@@ -63,6 +63,8 @@ class BoundDipole(BoundInteraction):
                 f"they are {energy_min!r} and {energy_max!r} GeV."
             )
         self.energy_max = float(energy_max * (1.0 + 1e-9))
+        # Tables end at powers of two, so that fluxes that end near each other share them.
+        self._table_end = float(np.exp2(np.ceil(np.log2(max(self.energy_max, 1e-9)))))
         self.species = interaction.species(self.reactions)
         self.tables = self._tables()
 
@@ -76,7 +78,7 @@ class BoundDipole(BoundInteraction):
             process.neutrons,
             process.nuclear_form_factor,
             process.fermi_momentum,
-            self.energy_max,
+            self._table_end,
             self.reactions,
         )
         tables = _KEPT.get(key)
@@ -95,7 +97,7 @@ class BoundDipole(BoundInteraction):
         for i in range(count):
             # A margin below, so that rounding cannot put the lowest Q2 outside the table.
             low, _, width = range_kernel(
-                self.energy_max,
+                self._table_end,
                 interaction.mass,
                 self.species.mass[i],
                 self.species.q2_cut[i],

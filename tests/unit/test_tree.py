@@ -6,7 +6,7 @@ import gc
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from siren_py import errors
@@ -32,6 +32,7 @@ def make_table(counts, seed=0):
     return builder.build({"event": np.arange(n), "x": rng.random(n)})
 
 
+@settings(deadline=None)  # the first example may have to compile
 @given(st.lists(st.integers(0, 4), max_size=12), st.data())
 def test_taking_events_takes_their_trees(counts, data):
     table = make_table(counts)
@@ -48,6 +49,7 @@ def test_taking_events_takes_their_trees(counts, data):
     np.testing.assert_array_equal(taken.vertex_counts, np.asarray(counts, int)[index])
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(0, 3), min_size=1, max_size=10), st.integers(0, 10))
 def test_cutting_and_joining_changes_nothing(counts, cut):
     table = make_table(counts)
