@@ -7,14 +7,21 @@ global interpreter lock, so that chunks run in threads.
 from __future__ import annotations
 
 import hashlib
+import logging
+import os
+import tempfile
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
 import numba
+from numba.core import event as _event
 
 _F = TypeVar("_F", bound=Callable[..., object])
+
+_events: Any = _event
+_LOG = logging.getLogger("siren_py.compilation")
 
 _MARK = b"from siren_py._numba import "
 
@@ -29,6 +36,36 @@ def kernel_sources_hash() -> str:
         if _MARK in text:
             digest.update(path.relative_to(folder).as_posix().encode() + b"\0" + text)
     return digest.hexdigest()
+
+
+class _Announcer(_event.Listener):
+    """Says once per process that kernels are compiled; those in the cache are not."""
+
+    def on_start(self, event: Any) -> None:
+        function = event.data["dispatcher"].py_func
+        if function.__module__.startswith("siren_py."):
+            _events.unregister("numba:compile", self)
+            _LOG.info(
+                "compiling the kernels, which takes a minute at most; they are kept, so that the "
+                "next run begins at once."
+            )
+
+    def on_end(self, event: Any) -> None:
+        del event
+
+
+_events.register("numba:compile", _Announcer())
+
+
+def _spare_folder() -> str:
+    """Return a folder for machine code in the folder of temporary files, of this user alone."""
+    name = f"siren_py_numba_{os.getuid() if hasattr(os, 'getuid') else os.getlogin()}"
+    folder = Path(tempfile.gettempdir()) / name
+    folder.mkdir(mode=0o700, exist_ok=True)
+    # Machine code is run: a folder that somebody else put there must not be used.
+    if hasattr(os, "getuid") and folder.stat().st_uid != os.getuid():
+        return tempfile.mkdtemp(prefix="siren_py_numba_")
+    return str(folder)
 
 
 def kernel(function: _F) -> _F:
@@ -59,7 +96,14 @@ def _compiled(function: _F, **options: Any) -> _F:
     # No kernel is called from C: without the wrapper for that there is less to compile.
     jit: Any = numba.njit
     options |= {"cache": True, "nogil": True, "no_cfunc_wrapper": True}
-    compiled = jit(error_model="numpy", **options)(function)
+    try:
+        compiled = jit(error_model="numpy", **options)(function)
+    except RuntimeError:
+        # numba found no folder that it may write to: neither that of the package nor one in the
+        # home folder, which jobs on a cluster may not have. Compiling every time is too slow.
+        config: Any = numba.config
+        config.CACHE_DIR = os.environ["NUMBA_CACHE_DIR"] = _spare_folder()
+        compiled = jit(error_model="numpy", **options)(function)
     # numba compares a cached kernel with the file that defines it, not with those of the kernels
     # it calls: after an update of one of them, old machine code would go on being used. The
     # stamp that it compares is therefore extended by the sources of all kernels.

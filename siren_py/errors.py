@@ -54,6 +54,10 @@ class OutputError(SirenError, OSError):
     """A file cannot be written."""
 
 
+class WorkerError(SirenError, RuntimeError):
+    """Worker processes were lost again and again, or cannot do the work at all."""
+
+
 class SirenWarning(UserWarning):
     """Base of the warnings of siren_py."""
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
@@ -50,9 +50,24 @@ def _mark_worker() -> None:
 
 
 def map_in_order(
-    function: Callable[[_Task], _Result], tasks: Iterable[_Task], workers: int
-) -> Iterator[_Result]:
+    function: Callable[[_Task], _Result],
+    tasks: Iterable[_Task],
+    workers: int,
+    *,
+    threads: bool = False,
+) -> Generator[_Result, None, None]:
     """Apply `function` to the tasks on `workers` threads; yield the results in task order.
+
+    Parameters
+    ----------
+    function
+        What is done.
+    tasks
+        Its arguments, taken up as there is room.
+    workers
+        Number of threads.
+    threads
+        Use a thread also for a single worker, so that work goes on while results are used.
 
     Raises
     ------
@@ -60,7 +75,7 @@ def map_in_order(
         If `workers` is not a positive integer.
     """
     check_workers(workers)
-    if workers == 1:
+    if workers == 1 and not threads:
         yield from map(function, tasks)
         return
     queue: deque[Future[_Result]] = deque()

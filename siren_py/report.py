@@ -10,7 +10,14 @@ import numpy as np
 
 from siren_py.estimate import Estimate
 from siren_py.tree import EventTable
-from siren_py.weighting import ARRIVAL_FACTORS, FACTORS, product_of_factors
+from siren_py.weighting import (
+    ARRIVAL_FACTORS,
+    FACTORS,
+    Sums,
+    exposure_by_flux,
+    product_of_factors,
+    run_of,
+)
 
 if TYPE_CHECKING:
     from siren_py.sample import Sample
@@ -93,13 +100,25 @@ def summarise(sample: Sample, pot: float | Mapping[str, float]) -> Summary:
         f"{config.get('detector', {}).get('name')}, region {config.get('region')}, "
         f"flux {fluxes}, decay {config.get('decay') or 'any'}"
     )
+    # One pass for all: the events of a large sample come from disk.
+    keys = ("region", "material", "target_part")
+    labels = {key: sample._labels(key) for key in keys}
+    exposure = exposure_by_flux(pot, sample.lookup["fluxes"])
+    plain, total = Sums(sample.attempts), Sums(sample.attempts)
+    by = {key: Sums(sample.attempts, len(labels[key])) for key in keys}
+    for table in sample.tables():
+        weights, run = sample._table_weights(table, exposure), run_of(table)
+        plain.add(product_of_factors(table), run=run)
+        total.add(weights, run=run)
+        for key in keys:
+            by[key].add(weights, sample._category(key, table), run)
     return Summary(
-        expected=sample.expected(pot),
+        expected=total.estimate(),
         pot=dict(pot) if isinstance(pot, Mapping) else float(pot),
-        effective_size=sample.effective_size,
+        effective_size=plain.effective_size,
         n_events=len(sample),
         n_attempts=sample.n_attempts,
-        by={key: sample.by(key, pot) for key in ("region", "material", "target_part")},
+        by={key: by[key].by_name(labels[key]) for key in keys},
         title=title,
     )
 

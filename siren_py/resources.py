@@ -44,6 +44,9 @@ Kind = Literal["detectors", "fluxes"]
 SEARCH_PATH = "SIREN_PY_PATH"
 """Name of the environment variable with further folders to search."""
 
+SCRIPT_MODULE = "_siren_py_detector_"
+"""Beginning of the names of the modules that detector scripts are loaded as."""
+
 _PACKAGE = Path(__file__).resolve().parent
 _LARGEST_SCRIPT = 10_000_000  # bytes; a script is written by a person
 # What else may be taken for a detector, and how to make one of it.
@@ -234,7 +237,7 @@ def load_script(detector: PathLike) -> types.ModuleType:
     # The text is compiled here rather than by an import loader: loaders trust a .pyc by its time
     # stamp, and a script that was edited within the same second would not be read again.
     tag = hashlib.sha256(os.fsencode(path)).hexdigest()[:12]
-    module = types.ModuleType(f"_siren_py_detector_{path.stem}_{tag}", f"Detector {path.stem}.")
+    module = types.ModuleType(f"{SCRIPT_MODULE}{path.stem}_{tag}", f"Detector {path.stem}.")
     module.__file__ = str(path)
     # Registered, because dataclasses and pickle look a class up by the name of its module.
     sys.modules[module.__name__] = module

@@ -305,9 +305,7 @@ class Sample:
         for table in self._store:
             weights = self._table_weights(table, exposure)
             sums.add(weights, self._category(key, table), run_of(table))
-        found = [i for i in range(len(labels)) if sums.count[i]]
-        found.sort(key=lambda i: -sums.weight[i])
-        return {labels[i]: sums.estimate(i) for i in found}
+        return sums.by_name(labels)
 
     def select(self, cut: Cut | CutFunction) -> Sample:
         """Return the events that pass the cut; the number of attempts stays, so weights hold."""

@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from siren_py._typing import ArrayLike, BoolArray, FloatArray, PathLike
+from siren_py.chunks import CHUNK_SIZE
 from siren_py.errors import ConfigError, FormatError, KinematicsError, NoRateError
 from siren_py.injection.signal import ModelLike
 from siren_py.io.files import complete_file
@@ -25,7 +26,7 @@ from siren_py.parallel import map_in_order
 from siren_py.progress import ProgressLike, progress_bar
 from siren_py.reweighting import flights_of
 from siren_py.sample import Sample
-from siren_py.simulation import CHUNK_SIZE, Simulation
+from siren_py.simulation import Simulation
 from siren_py.store import TableStore
 from siren_py.tree import EventTable
 from siren_py.weighting import Sums, product_of_factors

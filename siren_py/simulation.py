@@ -11,26 +11,22 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from siren_py._typing import ArrayLike, FloatArray, PathLike
+from siren_py.chunks import CHUNK_SIZE
 from siren_py.errors import ConfigError, unknown_name
 from siren_py.flux import FluxLike, parse_flux
 from siren_py.flux.produced import PREFIX, ProducedFlux
 from siren_py.injection.arrival import ArrivalInjector, arrives
 from siren_py.injection.injector import BEAMS, PROPOSALS, Injector, describe
 from siren_py.injection.signal import ModelLike, check_model
-from siren_py.parallel import map_in_order
-from siren_py.progress import ProgressLike, progress_bar
+from siren_py.progress import ProgressLike
 from siren_py.resources import detector_provenance, load_detector
 from siren_py.sample import Sample
 from siren_py.selection import Cut, CutFunction, as_cut, evaluate_cut
-from siren_py.store import TableStore
 from siren_py.weighting import exposure_by_flux
 
 if TYPE_CHECKING:
     from siren_py.detector import DetectorModel
     from siren_py.scan import Scan
-
-CHUNK_SIZE = 16384
-"""Attempts per chunk: large enough for array work, small enough to spread over workers."""
 
 UNITS = {
     "energy": "GeV",
@@ -114,6 +110,10 @@ class Simulation:
         self.injector: Injector | ArrivalInjector = self._injector(decay)
         channels = self.injector.signal.channels
         self.decay = decay if decay is None else channels[0]
+        self.partial: Sample | None = None
+        """What an interrupted `run` had made, from its first chunk on; None if it was not."""
+        self.made = 0
+        """Attempts that the last `run` made itself, those of earlier calls left out."""
 
     def _injector(self, decay: str | None) -> Injector | ArrivalInjector:
         arriving = [arrives(self.model, flux.pdg) for flux in self.fluxes]
@@ -176,6 +176,11 @@ class Simulation:
         *,
         seed: int | None = None,
         workers: int = 1,
+        backend: Any = "threads",
+        output: PathLike | None = None,
+        checkpoint: PathLike | None = None,
+        resume: bool = False,
+        chunks: tuple[int, int] | None = None,
         progress: ProgressLike = None,
     ) -> Sample:
         """Make `n` attempts and return the weighted events.
@@ -187,7 +192,23 @@ class Simulation:
         seed
             Seed, a non-negative integer; drawn by chance (and recorded) if None.
         workers
-            Number of threads. The events are the same, bit for bit, for any number.
+            Number of threads or processes. The events are the same, bit for bit, for any number.
+        backend
+            ``"threads"``; ``"processes"`` of this machine; or a `distributed.Client`, for the
+            workers of a dask cluster, however many it has. The events are the same.
+        output
+            ROOT file to write, in bounded memory. While the run lasts, its finished chunks are
+            kept beside it in the folder ``NAME.parts``.
+        checkpoint
+            Another folder for the finished chunks. Without `output` it stays, and the sample
+            reads from it.
+        resume
+            Go on from the finished chunks of an earlier call that did not come to its end,
+            however it ended.
+        chunks
+            (first, end): make only the chunks from `first` to before `end` (each of
+            `siren_py.simulation.CHUNK_SIZE` attempts) of the run of `n` attempts. The sample
+            counts the attempts that it holds; `siren_py.merging.merge` joins samples.
         progress
             None or True: a bar if the error stream is a terminal; False: silence; or a
             function that is called with (done, total) attempts.
@@ -200,31 +221,38 @@ class Simulation:
         Raises
         ------
         ConfigError
-            If `n`, `seed` or `workers` is out of range.
+            If an argument is out of range, or the folder of finished chunks is that of another
+            run, or of this one but `resume` is False.
+        OutputError
+            If a file cannot be written; finished chunks stay.
         WeightError
             If a process gives a weight that is NaN, infinite or negative.
+        WorkerError
+            If processes or workers of a cluster are lost again and again; finished chunks stay.
+        KeyboardInterrupt
+            If it is interrupted. The sample of the attempts made so far, from the first chunk
+            on, is then in `partial`, and with `output` in the file ``NAME.partial.root``.
+
+        Examples
+        --------
+        >>> import siren_py as sp
+        >>> model = sp.DipolePortal(mass=0.1, d_mu=3.87e-7)
+        >>> sim = sp.Simulation("nd280", "t2k-nd280:fhc:numu", model, region="tpc")
+        >>> first = sim.run(40_000, seed=1, chunks=(0, 1))
+        >>> first.n_attempts
+        16384
         """
-        if not isinstance(n, (int, np.integer)) or isinstance(n, bool) or n < 1:
-            raise ConfigError(f"The number of attempts must be a positive integer; it is {n!r}.")
-        if seed is None:
-            seed = int(np.random.SeedSequence().generate_state(1)[0])
-        count = int(n)
-        chunks = range((count + CHUNK_SIZE - 1) // CHUNK_SIZE)
+        from siren_py.running import Request, run
 
-        def size(number: int) -> int:
-            return min(CHUNK_SIZE, count - number * CHUNK_SIZE)
+        request = Request(n, seed, workers, backend, output, checkpoint, resume, chunks, progress)
+        return run(self, request)
 
-        store = TableStore()
-        done = 0
-        with progress_bar(count, f"{self.detector.name} {self.region}", progress) as report:
-            tables = map_in_order(
-                lambda k: self.injector.chunk(seed, k, size(k), k * CHUNK_SIZE), chunks, workers
-            )
-            for number, table in enumerate(tables):
-                store.append(table)
-                done += size(number)
-                report(done, count)
-        return Sample(store, count, self.names, self.provenance(seed, count), self.injector)
+    @cached_property
+    def fingerprint(self) -> str:
+        """Hash that tells apart runs whose events must not be mixed; see `siren_py.running`."""
+        from siren_py.running import fingerprint
+
+        return fingerprint(self)
 
     def scan(
         self,

@@ -1,4 +1,7 @@
-"""A list of event tables that moves to disk when it grows: memory stays bounded."""
+"""A list of event tables in memory, on disk or still in the files that hold them.
+
+Memory stays bounded however many there are.
+"""
 
 from __future__ import annotations
 
@@ -17,6 +20,10 @@ MEMORY_LIMIT = 256 * 2**20
 """Size of the tables kept in memory by one store [bytes]; what exceeds it goes to disk."""
 
 
+Load = Callable[[], EventTable]
+"""Fetches a table from the file that holds it."""
+
+
 class TableStore:
     """Event tables in the order of their chunks, the excess over `limit` bytes on disk.
 
@@ -28,7 +35,7 @@ class TableStore:
 
     def __init__(self, limit: int = MEMORY_LIMIT) -> None:
         self._limit = limit
-        self._tables: list[EventTable | Path] = []
+        self._tables: list[EventTable | Path | Load] = []
         self._in_memory = 0
         self._lengths: list[int] = []
         self._folder: Path | None = None
@@ -36,11 +43,23 @@ class TableStore:
     def append(self, table: EventTable) -> None:
         """Add a table at the end."""
         self._lengths.append(len(table))
-        if self._in_memory + table.nbytes <= self._limit:
+        if self.has_room(table):
             self._tables.append(table)
             self._in_memory += table.nbytes
             return
         self._tables.append(self._spill(table))
+
+    def append_later(self, length: int, load: Load) -> None:
+        """Add a table of `length` events that `load` fetches whenever it is asked for.
+
+        What fits into memory is fetched once and kept.
+        """
+        self._lengths.append(length)
+        self._tables.append(load)
+
+    def has_room(self, table: EventTable) -> bool:
+        """Return whether a table would be kept in memory."""
+        return self._in_memory + table.nbytes <= self._limit
 
     def _spill(self, table: EventTable) -> Path:
         """Write a table to the store's own folder, which goes when the store goes."""
@@ -69,8 +88,14 @@ class TableStore:
         table = self._tables[number]
         if isinstance(table, EventTable):
             return table
-        with np.load(table, allow_pickle=False) as stored:
-            return EventTable.from_arrays({key: stored[key] for key in stored.files})
+        if isinstance(table, Path):
+            with np.load(table, allow_pickle=False) as stored:
+                return EventTable.from_arrays({key: stored[key] for key in stored.files})
+        fetched = table()
+        if self.has_room(fetched):
+            self._tables[number] = fetched
+            self._in_memory += fetched.nbytes
+        return fetched
 
     @property
     def lengths(self) -> list[int]:

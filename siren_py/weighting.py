@@ -10,7 +10,7 @@ the event, so that the product can be read and checked; nothing is cancelled bet
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -191,6 +191,12 @@ class Sums:
             return Estimate(value, value)
         variance = (squares - sums**2 / n) * n / (n - 1)
         return Estimate(value, float(np.sqrt(np.maximum(variance, 0.0).sum())))
+
+    def by_name(self, names: Sequence[str]) -> dict[str, Estimate]:
+        """Return the estimates of the categories that have events, the largest first."""
+        found = [i for i in range(len(names)) if self.count[i]]
+        found.sort(key=lambda i: -self.weight[i])
+        return {names[i]: self.estimate(i) for i in found}
 
     @property
     def effective_size(self) -> float:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import logging
 import os
 import signal
 import sys
@@ -13,15 +14,20 @@ from collections.abc import Iterator, Sequence
 from types import FrameType
 from typing import TextIO
 
-from siren_py.cli import check, info, limit, listing, output, reproduce, show, simulate
+from siren_py.cli import check, info, limit, listing, merge, output, reproduce, show, simulate
 from siren_py.cli.options import Parser, suggestion
 from siren_py.cli.output import Answer
 from siren_py.errors import ConfigError, SirenError
+from siren_py.progress import on_terminal
 
 EXIT_OK, EXIT_FAILED, EXIT_USAGE, EXIT_BUG, EXIT_INTERRUPTED = 0, 1, 2, 70, 130
 
+COMPILING = "siren_py.compilation"
+"""Name of the logger that says when kernels are compiled; `siren_py._numba` writes to it."""
+
 VERBS = {
     "simulate": simulate.add,
+    "merge": merge.add,
     "limit": limit.add,
     "list": listing.add,
     "check": check.add,
@@ -65,7 +71,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         # What a detector script prints must not get between a program and the JSON.
         aside = contextlib.redirect_stdout(sys.stderr) if as_json else contextlib.nullcontext()
-        with _ended_by_signals(), _short_warnings(), aside:
+        with _ended_by_signals(), _short_warnings(), _compilation_told(words), aside:
             answer = _answer(words)
         if as_json:
             output.json_object(answer.data)
@@ -74,8 +80,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return EXIT_OK if answer.ok else EXIT_FAILED
     except SirenError as error:
         return _report(str(error), EXIT_USAGE, as_json)
-    except KeyboardInterrupt:
-        return _report("Interrupted; no incomplete file was left.", EXIT_INTERRUPTED, as_json)
+    except KeyboardInterrupt as stop:
+        # A run says what it has kept.
+        message = str(stop) or "Interrupted; no incomplete file was left."
+        return _report(message, EXIT_INTERRUPTED, as_json)
     except BrokenPipeError:
         # The reader of our output went away (`siren-py list | head`): not an error. Python
         # would complain once more when it closes the stream.
@@ -149,6 +157,28 @@ def _ended_by_signals() -> Iterator[None]:
 def _leave(number: int, frame: FrameType | None) -> None:
     del frame
     raise SystemExit(128 + number)
+
+
+@contextlib.contextmanager
+def _compilation_told(words: Sequence[str]) -> Iterator[None]:
+    """Tell people at a terminal, once, why the very first run takes so long to begin."""
+    if "--quiet" in words or not on_terminal():
+        yield
+        return
+
+    class Teller(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            output.paragraph(f"siren-py: {record.getMessage()}")
+
+    log, teller = logging.getLogger(COMPILING), Teller()
+    level = log.level
+    log.addHandler(teller)
+    log.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        log.removeHandler(teller)
+        log.setLevel(level)
 
 
 @contextlib.contextmanager

@@ -115,6 +115,17 @@ def count(text: str) -> int:
     return value
 
 
+def chunk_range(text: str) -> tuple[int, int]:
+    """Read ``first:end``, numbers of chunks."""
+    first, colon, end = text.partition(":")
+    if not colon:
+        raise argparse.ArgumentTypeError(f"{text!r} is not of the form first:end, e.g. 40:60")
+    numbers = whole(first), whole(end)
+    if numbers[0] >= numbers[1]:
+        raise argparse.ArgumentTypeError(f"{text!r} holds no chunk: its end is not above its first")
+    return numbers
+
+
 def exposure(text: str) -> float | dict[str, float]:
     """Read protons on target: a number, or ``fhc=12.34e20,rhc=6.29e20``."""
     if "=" not in text:

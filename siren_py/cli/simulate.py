@@ -3,10 +3,22 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from siren_py.cli.options import Subparsers, add_verb, count, exposure, number, whole
+from siren_py._optional import import_optional
+from siren_py.cli.options import (
+    Subparsers,
+    add_verb,
+    chunk_range,
+    count,
+    exposure,
+    number,
+    whole,
+)
 from siren_py.cli.output import Answer
+from siren_py.errors import ConfigError
 
 if TYPE_CHECKING:
     from siren_py.simulation import Simulation
@@ -30,6 +42,8 @@ _EXAMPLES = (
     "siren-py simulate --flux t2k-nd280:rhc:numubar --pot 6.29e20 --json",
     "siren-py simulate --flux t2k-nd280:fhc:numu --flux t2k-nd280:rhc:numubar \\",
     "    --pot fhc=12.34e20,rhc=6.29e20",
+    "siren-py simulate --events 1e8 --workers 8 --output nd280.root --resume",
+    "siren-py simulate --events 1e8 --chunks 40:60 --output part2.root",
     "siren-py simulate --detector ./my_detector.py --region fiducial --decay all",
 )
 
@@ -93,7 +107,22 @@ def add(sub: Subparsers) -> None:
     )
     how.add_argument("--seed", type=whole, metavar="N", help="seed (default: 1)")
     how.add_argument(
-        "--workers", type=count, default=1, metavar="N", help="number of threads (default: 1)"
+        "--workers",
+        type=count,
+        default=1,
+        metavar="N",
+        help="number of threads or processes (default: 1)",
+    )
+    how.add_argument(
+        "--backend",
+        default="threads",
+        metavar="NAME",
+        help="threads (default), or processes; the events are the same",
+    )
+    how.add_argument(
+        "--dask",
+        metavar="ADDRESS",
+        help="scheduler of a dask cluster (tcp://host:8786), or its file (scheduler.json)",
     )
     how.add_argument(
         "--proposal", default="aimed", metavar="NAME", help="aimed (default) or forward"
@@ -105,6 +134,20 @@ def add(sub: Subparsers) -> None:
         help="parallel (default), or source: rays from the decay pipe with 1/r2",
     )
     how.add_argument("--output", metavar="FILE", help="ROOT file to write")
+    how.add_argument(
+        "--chunks",
+        type=chunk_range,
+        metavar="FIRST:END",
+        help="make only these chunks of the run (16384 attempts each), to be merged later",
+    )
+    how.add_argument(
+        "--resume", action="store_true", help="go on from the finished chunks of an earlier run"
+    )
+    how.add_argument(
+        "--checkpoint",
+        metavar="DIR",
+        help="folder for the finished chunks (default: FILE.parts if there is an --output)",
+    )
     how.add_argument("--quiet", action="store_true", help="no progress bar")
 
 
@@ -113,35 +156,51 @@ def run(options: argparse.Namespace) -> Answer:
     import time
 
     import siren_py as sp
-    from siren_py.io.files import check_writable
-    from siren_py.io.root import write_root
+    from siren_py.chunks import ranges_text
+    from siren_py.running import Request
     from siren_py.weighting import exposure_by_flux
 
     # Everything that can be wrong is found out before the run.
-    if options.output is not None:
-        check_writable(options.output)
+    if options.dask is not None and options.backend != "threads":
+        raise ConfigError("The chunks are made on a dask cluster (--dask) or by a --backend.")
+    events, seed = _value(options, "events"), _value(options, "seed")
+    Request(
+        events,
+        seed,
+        options.workers,
+        options.backend,
+        options.output,
+        options.checkpoint,
+        options.resume,
+        options.chunks,
+    ).check()
     simulation = _prepare(options)
     pot = _value(options, "pot")
     exposure_by_flux(pot, simulation.names["fluxes"])
-    progress = False if options.quiet else None
     start = time.perf_counter()
-    sample = simulation.run(
-        _value(options, "events"),
-        seed=_value(options, "seed"),
-        workers=options.workers,
-        progress=progress,
-    )
+    with _backend(options) as backend:
+        sample = simulation.run(
+            events,
+            seed=seed,
+            workers=options.workers,
+            backend=backend,
+            output=options.output,
+            checkpoint=options.checkpoint,
+            resume=options.resume,
+            chunks=options.chunks,
+            progress=False if options.quiet else None,
+        )
     seconds = time.perf_counter() - start
-    if options.output is not None:
-        write_root(sample, options.output, progress=progress)
     summary = sample.summary(pot)
-    rate = sample.n_attempts / seconds
-    seed = sample.provenance["seed"]
+    rate = simulation.made / seconds
+    chunks = sample.provenance["chunks"]
     data = {
         **summary.to_dict(),
         "events_per_second": rate,
         "seconds": seconds,
         "seed": seed,
+        "chunks": chunks,
+        "attempts_made": simulation.made,
         "output": options.output,
         "configuration": sample.provenance["configuration"],
         "siren_py": sp.__version__,
@@ -151,7 +210,33 @@ def run(options: argparse.Namespace) -> Answer:
         f"{simulation.model!r}\n{summary}\n"
         f"  run                {rate:,.0f} attempts per second, seed {seed}; events {file}"
     )
+    if sample.n_attempts < events:
+        text += f"\n  part of a run      chunks {ranges_text(chunks)} of {events:,} attempts"
+    if simulation.made < sample.n_attempts:
+        text += f"\n  resumed            {sample.n_attempts - simulation.made:,} attempts were done"
     return Answer(data, text)
+
+
+@contextlib.contextmanager
+def _backend(options: argparse.Namespace) -> Iterator[Any]:
+    """Yield the backend that was asked for; a connection to a cluster is closed at the end."""
+    if options.dask is None:
+        yield options.backend
+        return
+    distributed = import_optional("distributed", "dask", "Runs on a dask cluster")
+    where = (
+        {"scheduler_file": options.dask} if options.dask.endswith(".json")
+        else {"address": options.dask}
+    )  # fmt: skip
+    try:
+        client = distributed.Client(**where, timeout="30s", set_as_default=False)
+    except (OSError, TimeoutError, ValueError) as error:
+        raise ConfigError(
+            f"No dask scheduler answers at {options.dask!r} ({error}). Start one with `dask "
+            "scheduler`, or give the scheduler file that it wrote."
+        ) from error
+    with client:
+        yield client
 
 
 def _prepare(options: argparse.Namespace) -> Simulation:

@@ -165,6 +165,22 @@ def _lock(handle: int) -> bool:
     return True
 
 
+def try_lock(handle: int) -> bool:
+    """Lock an open file; return False if another process holds the lock.
+
+    Where the file system has no locks, nobody holds one.
+    """
+    if fcntl is None:
+        return True
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:
+        return True
+    return True
+
+
 def _remove_stale_parts(target: Path) -> None:
     """Remove what killed writers of the same file left behind."""
     if fcntl is None:

@@ -12,13 +12,17 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+import threading
+import weakref
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from siren_py._typing import PathLike
+from siren_py._typing import IntArray, PathLike
 from siren_py.errors import ConfigError, FormatError
 from siren_py.io.files import complete_file
 from siren_py.io.record import to_json
@@ -31,6 +35,9 @@ from siren_py.weighting import FACTORS, product_of_factors
 if TYPE_CHECKING:
     import uproot
 
+    from siren_py.injection.arrival import ArrivalInjector
+    from siren_py.injection.injector import Injector
+
 TREE = "events"
 RECORD = "siren_py"
 SCHEMA_VERSION = 1
@@ -42,6 +49,8 @@ _POINTS = ("vertex", "decay")
 _COORDINATES = ("x", "y", "z", "time")
 _RECORD_TYPES = {"n_attempts": int, "columns": list, "provenance": dict, "names": dict}
 _PARTICLE_BRANCHES = {name: ("E" if name == "energy" else name) for name in PARTICLE_COLUMNS}
+
+_JAGGED = sorted({*_PARTICLE_BRANCHES.values(), *(f"vertices_{name}" for name in VERTEX_COLUMNS)})
 
 _TAKEN = {
     "weight", "particles", "vertices", "nparticles", "nvertices",
@@ -155,34 +164,156 @@ def read_root(path: PathLike) -> Sample:
         If the file does not exist, is damaged, is not of this format, or if its weights do not
         agree with their factors.
     """
-    import uproot
+    reader = RootReader(path)
+    store = TableStore()
+    for start, stop in steps(reader.n_entries):
+        table = reader.table(start, stop)
+        if store.has_room(table):
+            store.append(table)
+        else:
+            # What is in a file need not be written to another one.
+            store.append_later(len(table), partial(reader.table, start, stop))
+    return reader.sample(store)
 
-    if not Path(path).exists():
-        raise FormatError(f"There is no file {path}.")
-    if Path(path).is_dir():
-        raise FormatError(f"{path} is a folder; give the name of a ROOT file in it.")
-    # uproot raises errors of many kinds on damaged files; to the user they mean the same.
-    try:
-        # A mapping, because uproot takes a colon in a text for the start of an object's name.
-        with uproot.open({os.fspath(path): None}) as file:
+
+def open_root(path: PathLike, injector: Injector | ArrivalInjector | None = None) -> Sample:
+    """Return the sample in a file without reading its events, which are fetched when needed.
+
+    Parameters
+    ----------
+    path
+        Name of a file that `write_root` wrote.
+    injector
+        What made the events, where that is known.
+
+    Raises
+    ------
+    FormatError
+        As for `read_root`; for damaged events when these are fetched.
+    """
+    reader = RootReader(path)
+    store = TableStore()
+    for start, stop in steps(reader.n_entries):
+        store.append_later(stop - start, partial(reader.table, start, stop))
+    return reader.sample(store, injector)
+
+
+def read_provenance(path: PathLike) -> dict[str, Any]:
+    """Return the provenance of a file, with its true number of attempts.
+
+    Raises
+    ------
+    FormatError
+        If it cannot be read.
+    """
+    reader = RootReader(path)
+    return {**reader.record["provenance"], "n_attempts": reader.record["n_attempts"]}
+
+
+def steps(n: int) -> Iterator[tuple[int, int]]:
+    """Yield the first entry and the end of pieces of `n` entries; one empty piece if none."""
+    for start in range(0, max(n, 1), _STEP):
+        yield start, min(start + _STEP, n)
+
+
+class RootReader:
+    """An open file of events, from which tables are read piece by piece.
+
+    Parameters
+    ----------
+    path
+        Name of the file. It stays open, so the sample stays whole when another file takes the
+        name.
+
+    Raises
+    ------
+    FormatError
+        See `read_root`.
+    """
+
+    def __init__(self, path: PathLike) -> None:
+        import uproot
+
+        self.path = path
+        if not Path(path).exists():
+            raise FormatError(f"There is no file {path}.")
+        if Path(path).is_dir():
+            raise FormatError(f"{path} is a folder; give the name of a ROOT file in it.")
+        self._lock = threading.Lock()
+        with self._errors():
+            # A mapping, because uproot takes a colon in a text for the start of an object's
+            # name. Read, not mapped into memory: pages of a mapped file count as memory used.
+            file = uproot.open(
+                {os.fspath(path): None}, handler=uproot.MultithreadedFileSource, num_workers=1
+            )
+        weakref.finalize(self, file.close)
+        with self._errors():
             # A file that lost its end may still open: its header knows how long it was.
             length, size = int(file.file.fEND), Path(path).stat().st_size
             if size < length:
                 raise FormatError(
                     f"{path} is not complete: it has {size} of {length} bytes. Copy it again."
                 )
-            record = _read_record(file, path)
-            store = _read_tables(file, path, record)
-    except FormatError:
-        raise
-    except Exception as error:
-        text = str(error).strip().splitlines()
-        raise FormatError(
-            f"{path} cannot be read as a ROOT file with weighted events "
-            f"({type(error).__name__}: {text[0] if text else 'no details'}). It may be damaged or "
-            "of another kind; write it anew with Sample.to_root."
-        ) from error
-    return Sample(store, record["n_attempts"], record["names"], record["provenance"])
+            self.record = _read_record(file, path)
+            self._tree = file[TREE]
+            self.n_entries = int(self._tree.num_entries)
+            # Branches that somebody added are left alone; what the record lists has to be there.
+            self.columns = [str(name) for name in self.record["columns"]]
+            needed = {*_JAGGED, *FACTORS, "weight", "event", *self.columns}
+            missing = needed - set(self._tree.keys())
+            if missing:
+                raise FormatError(
+                    f"The tree of {path} lacks the branches {', '.join(sorted(missing))}."
+                )
+
+    @contextmanager
+    def _errors(self) -> Iterator[None]:
+        # uproot raises errors of many kinds on damaged files; to the user they mean the same.
+        try:
+            yield
+        except FormatError:
+            raise
+        except Exception as error:
+            text = str(error).strip().splitlines()
+            raise FormatError(
+                f"{self.path} cannot be read as a ROOT file with weighted events "
+                f"({type(error).__name__}: {text[0] if text else 'no details'}). It may be damaged "
+                "or of another kind; write it anew with Sample.to_root."
+            ) from error
+
+    def table(self, start: int, stop: int) -> EventTable:
+        """Read the events from entry `start` to before `stop`.
+
+        Raises
+        ------
+        FormatError
+            If they are damaged, or the weights do not agree with their factors.
+        """
+        names = [*self.columns, "weight", *_JAGGED]
+        with self._errors(), self._lock:
+            data = self._tree.arrays(names, entry_start=start, entry_stop=stop, array_cache=None)
+            table = _table_of(data, self.columns)
+            weight = np.asarray(data["weight"])
+            product = product_of_factors(table) / self.record["n_attempts"]
+        if not np.allclose(product, weight, rtol=1e-12, atol=0.0):
+            raise FormatError(
+                f"The weights in {self.path} do not equal the product of their factors over the "
+                "number of attempts: the file was changed after it was written."
+            )
+        return table
+
+    def event_numbers(self, start: int, stop: int) -> IntArray:
+        """Read the numbers of the attempts that made the events from `start` to before `stop`."""
+        with self._errors(), self._lock:
+            column = self._tree["event"].array(entry_start=start, entry_stop=stop, library="np")
+            return np.asarray(column, dtype=np.int64)
+
+    def sample(
+        self, store: TableStore, injector: Injector | ArrivalInjector | None = None
+    ) -> Sample:
+        """Return the sample of the file with the tables in `store`."""
+        record = self.record
+        return Sample(store, record["n_attempts"], record["names"], record["provenance"], injector)
 
 
 def _read_record(file: uproot.ReadOnlyDirectory, path: PathLike) -> Mapping[str, Any]:
@@ -216,35 +347,6 @@ def _read_record(file: uproot.ReadOnlyDirectory, path: PathLike) -> Mapping[str,
     if missing:
         raise FormatError(f"The record of {path} lacks the names of {', '.join(sorted(missing))}.")
     return record
-
-
-def _read_tables(
-    file: uproot.ReadOnlyDirectory, path: PathLike, record: Mapping[str, Any]
-) -> TableStore:
-    tree = file[TREE]
-    branches = set(tree.keys())
-    jagged = {*_PARTICLE_BRANCHES.values(), *(f"vertices_{name}" for name in VERTEX_COLUMNS)}
-    # Branches that somebody added are left alone; what the record lists has to be there.
-    columns = [str(name) for name in record["columns"]]
-    missing = (jagged | set(FACTORS) | {"weight", "event"} | set(columns)) - branches
-    if missing:
-        raise FormatError(f"The tree of {path} lacks the branches {', '.join(sorted(missing))}.")
-    store = TableStore()
-    for start in range(0, max(tree.num_entries, 1), _STEP):
-        data = tree.arrays(
-            [*columns, "weight", *sorted(jagged)], entry_start=start, entry_stop=start + _STEP
-        )
-        table = _table_of(data, columns)
-        weight = np.asarray(data["weight"])
-        if not np.allclose(
-            product_of_factors(table) / record["n_attempts"], weight, rtol=1e-12, atol=0.0
-        ):
-            raise FormatError(
-                f"The weights in {path} do not equal the product of their factors over the number "
-                "of attempts: the file was changed after it was written."
-            )
-        store.append(table)
-    return store
 
 
 def _table_of(data: Any, columns: list[str]) -> EventTable:

@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 
 import siren_py as sp
+from siren_py.chunks import CHUNK_SIZE
 
 ROOT = Path(__file__).resolve().parents[2]
 COMMAND = [sys.executable, "-m", "siren_py"]
@@ -109,16 +110,9 @@ def test_defaults_on_a_pipe(tmp_path):
 def test_an_interrupt_during_the_run(tmp_path):
     target = tmp_path / "a.root"
     target.write_text("precious")
-    calls = tmp_path / "calls.py"
-    # A detector that says when it is built, so that the interrupt comes during the run.
-    calls.write_text(
-        "from pathlib import Path\nfrom siren_py import load_detector\n"
-        "def build():\n    Path('built').touch()\n    return load_detector('nd280')\n"
-    )
-    words = ["simulate", "--events", "1e8", "--detector", "calls.py", "--output", "a.root"]
+    words = ["simulate", "--events", "1e8", "--output", "a.root"]
     with start(tmp_path, *words) as process:
-        wait_for((tmp_path / "built").exists, process)
-        time.sleep(2.0)
+        wait_for(lambda: any((tmp_path / "a.root.parts").glob("0*.npz")), process)
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=30)
     assert (process.returncode, out) == (130, "")
@@ -126,11 +120,19 @@ def test_an_interrupt_during_the_run(tmp_path):
     assert "Traceback" not in err
     assert target.read_text() == "precious"
     assert not parts(tmp_path)
+    # What was made is a sample of its own, with the attempts that are in it.
+    assert "a.partial.root" in err
+    sample = sp.read_root(tmp_path / "a.partial.root")
+    assert sample.n_attempts == sample.provenance["chunks"][0][1] * CHUNK_SIZE
+    assert sample.provenance["requested"] == 10**8
 
+
+WRITTEN = ["simulate", "--events", "200000", "--quiet", "--output", "a.root"]
 
 SLOW_WRITER = """
 import sys, time
 import siren_py as sp
+from siren_py.chunks import CHUNK_SIZE
 from siren_py.cli import main
 from siren_py.io import root
 
@@ -147,10 +149,9 @@ sys.exit(main(sys.argv[1:]))
 @contextmanager
 def writing(folder):
     """Start a run whose writing takes seconds, and wait until it is in the middle of it."""
-    words = ["simulate", "--events", "200000", "--quiet", "--output", "a.root"]
     command = [sys.executable, "-c", SLOW_WRITER]
     environment = {**ENVIRONMENT, "TMPDIR": str(folder)}
-    with start(folder, *words, command=command, env=environment) as process:
+    with start(folder, *WRITTEN, command=command, env=environment) as process:
         wait_for(lambda: any(p.stat().st_size > 1_000_000 for p in parts(folder)), process)
         yield process
 
@@ -169,7 +170,11 @@ def test_ended_while_writing(tmp_path, number, code):
     assert (process.returncode, out) == (code, "")
     assert "Traceback" not in err
     assert target.read_text() == "precious"
-    # Nothing is left, temporary files included.
+    # Temporary files are gone; the finished chunks stay, and the file is written from them.
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["a.root", "a.root.parts"]
+    code, out, _ = run(tmp_path, *WRITTEN, "--resume", "--json")
+    assert code == 0
+    assert json.loads(out)["attempts_made"] == 0
     assert sorted(p.name for p in tmp_path.iterdir()) == ["a.root"]
 
 
@@ -181,11 +186,15 @@ def test_killed_while_writing(tmp_path):
     assert not (tmp_path / "a.root").exists()
     (part,) = parts(tmp_path)
     assert part.name.startswith(".a.root.")
-    # The next run removes what the dead one left.
-    code, _, _ = run(tmp_path, "simulate", "--events", "1000", "--output", "a.root")
+    # Finished chunks are not thrown away because somebody forgot an option.
+    code, _, err = run(tmp_path, *WRITTEN)
+    assert code == 2
+    assert "--resume" in err
+    # The next run removes what else the dead one left.
+    code, _, _ = run(tmp_path, *WRITTEN, "--resume")
     assert code == 0
-    assert not parts(tmp_path)
-    assert len(sp.read_root(tmp_path / "a.root")) > 0
+    assert [p.name for p in tmp_path.iterdir()] == ["a.root"]
+    assert sp.read_root(tmp_path / "a.root").n_attempts == 200_000
 
 
 def test_a_full_disk(tmp_path):
@@ -200,7 +209,7 @@ def test_a_full_disk(tmp_path):
     code, out, err = run(tmp_path, *words, preexec_fn=limit)
     assert code == 2
     assert "File too large" in json.loads(out)["error"]
-    assert "Writing a.root failed" in err
+    assert "Writing a.root.parts/00000000.npz failed" in err
     assert target.read_text() == "precious"
     assert list(tmp_path.iterdir()) == [target]
 

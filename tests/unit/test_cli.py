@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import logging
 import math
+import sys
 import warnings
 from pathlib import Path
 
@@ -475,3 +477,82 @@ def test_json_gives_numbers_back_bit_for_bit(run_json):
     assert data["configuration"]["model"]["d_mu"] == 0.1 + 0.2
     assert all(math.isfinite(v) for v in data.values() if isinstance(v, float))
     assert np.float64(data["expected"]) == data["expected"]
+
+
+# ------------------------------------------------------------------------ parts and resuming
+
+
+def test_parts_resume_and_merge(run, run_json, tmp_path):
+    words = ["simulate", "--events", 40_000, "--quiet", "--seed", 2]
+    parts = []
+    for first in (0, 2):
+        parts.append(tmp_path / f"part{first}.root")
+        code, data, _ = run_json(
+            *words, "--chunks", f"{first}:{first + 2}", "--output", parts[-1], "--resume"
+        )
+        assert code == 0
+        assert data["attempts_made"] == data["n_attempts"] == (32_768 if first == 0 else 7232)
+    code, out, _ = run(*words, "--chunks", "0:2", "--output", parts[0], "--resume")
+    assert code == 0
+    assert "32,768 attempts were done" in out
+    assert "chunks 0:2 of 40,000 attempts" in out
+    whole = tmp_path / "all.root"
+    code, data, err = run_json("merge", whole, *parts)
+    assert (code, err) == (0, "")
+    assert data["chunks"] == [[0, 3]]
+    assert data["n_attempts"] == data["requested"] == 40_000
+    _, single, _ = run_json(*words)
+    _, info, _ = run_json("info", whole, "--pot", "12.34e20")
+    assert info["n_events"] == single["n_events"]
+    for key in ("expected", "expected_error", "effective_size"):
+        # Only the order in which the weights are added is another one.
+        assert info[key] == pytest.approx(single[key], rel=1e-12), key
+    code, out, _ = run("merge", tmp_path / "twice.root", parts[0], parts[1], parts[0])
+    assert code == 2
+    assert not (tmp_path / "twice.root").exists()
+
+
+def test_a_checkpoint_by_itself(run, run_json, tmp_path):
+    words = [*QUICK, "--checkpoint", tmp_path / "ck"]
+    _, one, _ = run_json(*words)
+    code, _, err = run(*words)
+    assert code == 2
+    assert "--resume" in err
+    _, two, _ = run_json(*words, "--resume")
+    assert two["attempts_made"] == 0
+    assert two["expected"] == one["expected"]
+
+
+def test_processes(run_json):
+    _, one, _ = run_json(*QUICK)
+    _, two, _ = run_json(*QUICK, "--backend", "processes", "--workers", 2)
+    assert one["expected"] == two["expected"]
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (["--chunks", "5"], "first:end"),
+        (["--chunks", "5:5"], "holds no chunk"),
+        (["--chunks", "5:9"], "chunk 5 is not one of them"),
+        (["--backend", "process"], "processes"),
+        (["--resume"], "--output"),
+        (["--dask", "tcp://x:1", "--backend", "processes"], "or by a --backend"),
+    ],
+)
+def test_runs_that_cannot_be(run, words, expected):
+    code, _, err = run(*QUICK, *words)
+    assert code == 2
+    assert expected in " ".join(err.split())
+
+
+def test_compilation_is_told_at_a_terminal_only(run, monkeypatch, tmp_path):
+    script = tmp_path / "toy.py"
+    script.write_text(
+        "import logging\nlogging.getLogger('siren_py.compilation').info('compiling')\n"
+        + SCRIPT.replace("{mass}", "1.135e6")
+    )
+    assert "compiling" not in run("check", script)[2]
+    monkeypatch.setattr(sys.modules["siren_py.cli.main"], "on_terminal", lambda: True)
+    assert "siren-py: compiling\n" in run("check", script)[2]
+    assert logging.getLogger("siren_py.compilation").handlers == []

@@ -70,3 +70,16 @@ def test_the_bar_goes_when_the_work_fails(monkeypatch):
         fail()
     # The cursor is shown again.
     assert terminal.getvalue().rstrip().rfind("\x1b[?25h") > terminal.getvalue().rfind("\x1b[?25l")
+
+
+def test_rate_and_effective_size(monkeypatch):
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stderr", terminal)
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", "120")
+    with progress_bar(1000, "counting", None, start=500) as report:
+        report(500, 1000)
+        report(1000, 1000, 123.4)
+    seen = terminal.getvalue()
+    assert "1000/1000" in seen
+    assert "/s, effective size 123" in seen

@@ -210,9 +210,9 @@ def test_summary_in_words_and_numbers(sample):
 
 
 def test_events_beyond_the_limit_go_to_disk(monkeypatch, sample):
-    from siren_py import simulation
+    from siren_py import running
 
-    monkeypatch.setattr(simulation, "TableStore", lambda: store.TableStore(1000))
+    monkeypatch.setattr(running, "TableStore", lambda: store.TableStore(1000))
     spilled = run()
     assert not any(hasattr(t, "events") for t in spilled._store._tables)
     np.testing.assert_array_equal(spilled.weights, sample.weights)
