@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from siren_py.io.siren_format import load_siren_detector
     from siren_py.limits import Limit
     from siren_py.materials import Material
+    from siren_py.merging import merge
     from siren_py.models import DipolePortal, Model
     from siren_py.models_mixing import MassMixing
     from siren_py.published import load_curve
@@ -78,6 +79,7 @@ __all__ = [
     "load_flux",
     "load_gdml",
     "load_siren_detector",
+    "merge",
     "processes",
     "read_root",
     "reproduce",
@@ -112,6 +114,7 @@ _HOME = {
     "load_flux": "flux",
     "load_gdml": "io.gdml",
     "load_siren_detector": "io.siren_format",
+    "merge": "merging",
     "read_root": "io.root",
     "reproduce": "reproduction",
 }

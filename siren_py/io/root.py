@@ -266,6 +266,15 @@ class RootReader:
                     f"The tree of {path} lacks the branches {', '.join(sorted(missing))}."
                 )
 
+            # A number of entries that the branches do not have would be looked for without end.
+            for name in sorted(needed):
+                entries = int(self._tree[name].entry_offsets[-1])
+                if entries != self.n_entries:
+                    raise FormatError(
+                        f"The tree of {path} says that it has {self.n_entries} events, but its "
+                        f"branch {name!r} has {entries}: the file is damaged."
+                    )
+
     @contextmanager
     def _errors(self) -> Iterator[None]:
         # uproot raises errors of many kinds on damaged files; to the user they mean the same.
