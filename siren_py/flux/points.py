@@ -189,6 +189,8 @@ class PointsFlux(Flux):
         scale = np.maximum(self.values[k], self.values[k + 1])
         f0, f1 = self.values[k] / scale, self.values[k + 1] / scale
         t = r * (f0 + f1) / (f0 + np.sqrt(f0**2 * (1.0 - r) + f1**2 * r))
+        # So far from a zero at the upper end that the flux there is not lost in rounding.
+        t = np.minimum(t, 1.0 - 2.0**-48)
         return np.clip(low + t * (high - low), np.nextafter(low, high), np.nextafter(high, low))
 
     def scaled(self, factor: float) -> PointsFlux:

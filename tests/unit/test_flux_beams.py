@@ -139,6 +139,13 @@ def test_quantile_inverts_the_integral(flux: PointsFlux, fractions: list[float])
     np.testing.assert_allclose(below, fractions, atol=1e-10)
 
 
+def test_the_last_energy_has_a_density():
+    flux = Flux.from_points(
+        pdg=14, energies=[0.0, 0.95723548, 3.95723548], values=[1e-6, 5.42060581e-7, 0.0]
+    )
+    assert flux.density(flux.quantile(np.nextafter(1.0, 0))) > 0.0
+
+
 @given(points(), st.integers(0, 2**32))
 def test_every_sampled_energy_has_a_density(flux: PointsFlux, seed: int) -> None:
     assert (flux.density(flux.sample(200, rng=seed)) > 0.0).all()
