@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from siren_py.analysis import Analysis
     from siren_py.channel import Channel
     from siren_py.counting import Counting
+    from siren_py.detector import DetectorModel
     from siren_py.sample import Sample
 
 _SHARE = 0.02
@@ -184,14 +185,15 @@ def find_limit(
     first = float(np.atleast_1d(np.asarray(masses, np.float64))[0])
     example = family(first, float(np.atleast_1d(np.asarray(couplings, np.float64))[0]))
     record = example.to_dict()
+    detector = load_detector(chosen.detector)
     configuration: Mapping[str, Any] = {
-        "analysis": _signal_record(chosen),
+        "analysis": _signal_record(chosen, detector),
         "coupling": coupling,
         "model": {k: v for k, v in record.items() if k not in ("mass", coupling)},
     }
     known = _tabulated(chosen, family, masses, couplings, configuration)
     expected = known or scan(
-        scan_requests(chosen), family, masses, couplings, precision=precision,
+        scan_requests(chosen, detector), family, masses, couplings, precision=precision,
         max_attempts=max_attempts, seed=seed, workers=workers, progress=progress, path=path,
         configuration=configuration,
     )  # fmt: skip
@@ -227,7 +229,7 @@ def _tabulated(
     )
 
 
-def _signal_record(analysis: Analysis) -> dict[str, Any]:
+def _signal_record(analysis: Analysis, detector: DetectorModel) -> dict[str, Any]:
     """Return what determines the signal of an analysis: its scan serves other data as well."""
     channels = {
         channel.name: {
@@ -235,13 +237,16 @@ def _signal_record(analysis: Analysis) -> dict[str, Any]:
         }
         for channel in analysis.channels
     }
-    detector = detector_provenance(load_detector(analysis.detector))
-    return {"name": analysis.name, "detector": detector, "channels": channels}
+    where = detector_provenance(detector)
+    return {"name": analysis.name, "detector": where, "channels": channels}
 
 
-def scan_requests(analysis: Analysis) -> list[Request]:
-    """Return what has to be simulated for an analysis, with what each event counts for."""
-    detector = load_detector(analysis.detector)
+def scan_requests(analysis: Analysis, detector: DetectorModel | None = None) -> list[Request]:
+    """Return what has to be simulated for an analysis, with what each event counts for.
+
+    `detector` is that of the analysis, if it is loaded already.
+    """
+    detector = load_detector(analysis.detector) if detector is None else detector
     requests = []
     for wanted in analysis.requests():
         channels = [

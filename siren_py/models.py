@@ -41,6 +41,56 @@ def coupling_from_bohr_magnetons(moment: float) -> float:
     return 0.5 * moment * BOHR_MAGNETON
 
 
+def flown_length(mass: float, width: float, energy: ArrayLike) -> FloatArray:
+    """Mean decay length beta gamma c tau [cm] of a particle at total energies [GeV], any shape.
+
+    Parameters
+    ----------
+    mass, width
+        Mass and total width [GeV].
+    energy
+        Energies [GeV].
+
+    Raises
+    ------
+    KinematicsError
+        If an energy is below the mass or not finite.
+    """
+    e = np.asarray(energy, dtype=np.float64)
+    bad = ~((e >= mass) & (e < np.inf))
+    if bad.any():
+        raise KinematicsError(
+            f"N of mass {mass:g} GeV cannot have the energy {e[bad].flat[0]!r} GeV: "
+            "energies must be finite and not below the mass."
+        )
+    momentum = np.sqrt((e - mass) * (e + mass))
+    return np.asarray(momentum / mass * (HBARC / width))
+
+
+def parameters_of(
+    cls: type[Any], record: Mapping[str, Any], words: str, others: Sequence[str] = ("name",)
+) -> dict[str, Any]:
+    """Return the parameters of a model from its record; `others` are entries that are none.
+
+    Raises
+    ------
+    ConfigError
+        If it describes another model, or the mass is missing.
+    UnknownNameError
+        If it has an entry that the model does not know.
+    """
+    given = {k: v for k, v in record.items() if k not in others}
+    if record.get("name", cls.name) != cls.name:
+        raise ConfigError(f"This is a record of the model {record['name']!r}, not {cls.name!r}.")
+    known = [f.name for f in fields(cls)]
+    for key in given:
+        if key not in known:
+            raise unknown_name(f"parameter of the {words}", key, known)
+    if "mass" not in given:
+        raise ConfigError(f"The record of a {words} lacks the mass of N.")
+    return given
+
+
 class Model:
     """Processes of one's own, put together: which particle interacts and decays how.
 
@@ -287,15 +337,7 @@ class DipolePortal:
         KinematicsError
             If an energy is below the mass or not finite.
         """
-        e = np.asarray(energy, dtype=np.float64)
-        bad = ~((e >= self.mass) & (e < np.inf))
-        if bad.any():
-            raise KinematicsError(
-                f"N of mass {self.mass:g} GeV cannot have the energy {e[bad].flat[0]!r} GeV: "
-                "energies must be finite and not below the mass."
-            )
-        momentum = np.sqrt((e - self.mass) * (e + self.mass))
-        return np.asarray(momentum / self.mass * (HBARC / self.width()))
+        return flown_length(self.mass, self.width(), energy)
 
     @staticmethod
     def canonical_channel(channel: str) -> str:
@@ -335,18 +377,7 @@ class DipolePortal:
         UnknownNameError
             If it has an entry that the model does not know.
         """
-        given = {k: v for k, v in record.items() if k not in ("name", "note")}
-        if record.get("name", cls.name) != cls.name:
-            raise ConfigError(
-                f"This is a record of the model {record['name']!r}, not {cls.name!r}."
-            )
-        known = [f.name for f in fields(cls)]
-        for key in given:
-            if key not in known:
-                raise unknown_name("parameter of the dipole portal", key, known)
-        if "mass" not in given:
-            raise ConfigError("The record of a dipole portal lacks the mass of N.")
-        return cls(**given)
+        return cls(**parameters_of(cls, record, "dipole portal", ("name", "note")))
 
     def __repr__(self) -> str:
         parts = [f"mass={self.mass:g}"]

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, replace
 from math import isfinite
 from typing import Any, ClassVar
-
-import numpy as np
 
 from siren_py._typing import ArrayLike, FloatArray
 from siren_py.constants import HBARC, SPEED_OF_LIGHT
 from siren_py.errors import ConfigError, KinematicsError, UnknownNameError, unknown_name
-from siren_py.models import HNL_PDG, DipolePortal
+from siren_py.models import HNL_PDG, DipolePortal, flown_length, parameters_of
 from siren_py.processes import mixing_decay
 from siren_py.processes.base import Decay, Interaction, canonical_channel
 from siren_py.processes.dipole_decay import CHANNELS as DIPOLE_CHANNELS
@@ -193,15 +191,7 @@ class MassMixing:
         KinematicsError
             If an energy is below the mass or not finite.
         """
-        e = np.asarray(energy, dtype=np.float64)
-        bad = ~((e >= self.mass) & (e < np.inf))
-        if bad.any():
-            raise KinematicsError(
-                f"N of mass {self.mass:g} GeV cannot have the energy {e[bad].flat[0]!r} GeV: "
-                "energies must be finite and not below the mass."
-            )
-        momentum = np.sqrt((e - self.mass) * (e + self.mass))
-        return np.asarray(momentum / self.mass * (HBARC / self.width()))
+        return flown_length(self.mass, self.width(), energy)
 
     @staticmethod
     def canonical_channel(channel: str) -> str:
@@ -248,18 +238,7 @@ class MassMixing:
         UnknownNameError
             If it has an entry that the model does not know.
         """
-        given = {k: v for k, v in record.items() if k != "name"}
-        if record.get("name", cls.name) != cls.name:
-            raise ConfigError(
-                f"This is a record of the model {record['name']!r}, not {cls.name!r}."
-            )
-        known = [f.name for f in fields(cls)]
-        for key in given:
-            if key not in known:
-                raise unknown_name("parameter of the mass-mixing model", key, known)
-        if "mass" not in given:
-            raise ConfigError("The record of a mass-mixing model lacks the mass of N.")
-        return cls(**given)
+        return cls(**parameters_of(cls, record, "mass-mixing model"))
 
     def __repr__(self) -> str:
         parts = [f"mass={self.mass:g}"]

@@ -64,6 +64,13 @@ class Flights:
         self._parts = [str(p) for p in names["parts"]]
         self._processes = [str(p) for p in names["processes"]]
         self._produced = produced_fluxes(sample)
+        known = set(sample.provenance.get("invariants", []))
+        self._invariants = [name for name in table.events if name in known]
+        # Length [cm] that no flight in the detector exceeds.
+        self._extent = np.inf
+        if sample.injector is not None:
+            low, high = sample.injector.detector.bounds()
+            self._extent = float(np.linalg.norm(high - low))
         self.length = np.asarray(table.events["decay_length"], np.float64)
         self._decayed = table.vertex_counts > 1
         if (table.vertex_counts > 2).any():
@@ -130,8 +137,6 @@ class Flights:
             other = _named(model.interactions(code), name)
             if own is None:
                 continue
-            if other is not None:
-                self._check_reactions(own, other)
             ratio[mine] = 0.0 if other is None else self._ratio(own, other, mine)
         for number, production in self._produced.items():
             scale = production.mixing(model) / production.mixing(self.model)
@@ -154,6 +159,7 @@ class Flights:
         constant = other.proportion(own)
         if constant is not None:
             return np.full(mine.size, constant)
+        self._check_reactions(own, other)
         events = self.table.events
         energy = np.asarray(events["primary_energy"], np.float64)
         ratio = np.empty(mine.size)
@@ -164,18 +170,11 @@ class Flights:
             index = mine[some]
             nuclide = self._targets[int(events["target"][index[0]])]
             part = self._parts[int(events["target_part"][index[0]])]
-            known = {k: np.asarray(events[k][index], np.float64) for k in self._invariants(events)}
+            known = {k: np.asarray(events[k][index], np.float64) for k in self._invariants}
             before = own.evaluate(energy[index], nuclide, part, known)[1]
             after = other.evaluate(energy[index], nuclide, part, known)[1]
             ratio[some] = np.where(before > 0.0, after / np.where(before > 0.0, before, 1.0), 0.0)
         return ratio
-
-    def _invariants(self, events: Any) -> list[str]:
-        return [k for k in events if k in self.invariant_names]
-
-    invariant_names: Sequence[str] = ()
-    extent: float = np.inf
-    """Length [cm] that no flight in the detector exceeds."""
 
     def decay(self, model: ModelLike) -> tuple[FloatArray, FloatArray, FloatArray]:
         """Decay lengths [cm] in the other model, ratios of decay-point densities and of
@@ -209,7 +208,7 @@ class Flights:
         if not mine.size or np.exp(-REACH / max(stretch, 1.0)) <= _LOST:
             return
         # Events reach back REACH of their own decay lengths: enough if the geometry ends before.
-        if (REACH * self.length[mine] < self.extent).any():
+        if (REACH * self.length[mine] < self._extent).any():
             raise ConfigError(
                 f"The particle lives {stretch:g} times longer in the other model, so that it "
                 "could come from farther upstream than any event of this sample. Simulate at the "
@@ -305,7 +304,7 @@ def reweight(
     for table in sample.tables():
         events = dict(table.events)
         if model is not None:
-            flights = flights_of(sample, table, own)
+            flights = Flights(sample, table, own)
             length, survival, branching = flights.decay(model)
             events["decay_length"] = length
             events["factor_interaction"] = events["factor_interaction"] * flights.production(model)
@@ -352,16 +351,6 @@ def model_of(sample: Sample) -> ModelLike:
 
     model: ModelLike = model_from_dict(sample.provenance["configuration"]["model"])
     return model
-
-
-def flights_of(sample: Sample, table: EventTable, model: ModelLike) -> Flights:
-    """Gather what the weights of a table depend on."""
-    flights = Flights(sample, table, model)
-    flights.invariant_names = list(sample.provenance.get("invariants", []))
-    if sample.injector is not None:
-        low, high = sample.injector.detector.bounds()
-        flights.extent = float(np.linalg.norm(high - low))
-    return flights
 
 
 def _matching_fluxes(

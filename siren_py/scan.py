@@ -24,7 +24,7 @@ from siren_py.injection.signal import ModelLike
 from siren_py.io.files import complete_file
 from siren_py.parallel import map_in_order
 from siren_py.progress import ProgressLike, progress_bar
-from siren_py.reweighting import flights_of
+from siren_py.reweighting import Flights
 from siren_py.sample import Sample
 from siren_py.simulation import Simulation
 from siren_py.store import TableStore
@@ -356,12 +356,10 @@ def scan_mass(
             max_attempts, (seed + int(anchor)) % 2**63,
         )  # fmt: skip
         row.attempts += attempts
+        # Where no event is accepted none will be: what is cut does not depend on the coupling.
+        barren = sums[0].whole.weight[0] == 0.0
         for j, own in zip(ahead, sums, strict=True):
-            total = own.whole.estimate()
-            good = total.error <= precision * total.value and own.whole.effective_size > _FEWEST
-            # No event is accepted: what is cut does not depend on the coupling.
-            barren = sums[0].whole.weight[0] == 0.0
-            if j == anchor or good or barren:
+            if j == anchor or barren or own.is_precise(precision):
                 done[j] = True
                 estimates = [own.channels.estimate(c) for c in range(shape[1])]
                 row.values[j] = [e.value for e in estimates]
@@ -398,6 +396,11 @@ class _Sums:
         n = np.array([attempts], dtype=np.int64)
         return _Sums(self.channels.scaled(1.0 / attempts, n), self.whole.scaled(1.0 / attempts, n))
 
+    def is_precise(self, precision: float) -> bool:
+        """Whether the total has this relative error, from enough events to believe it."""
+        total = self.whole.estimate()
+        return total.error <= precision * total.value and self.whole.effective_size > _FEWEST
+
 
 def _anchor(
     simulation: Simulation,
@@ -422,15 +425,14 @@ def _anchor(
                 f"The acceptance must have the shape ({len(request.channels)}, {len(table)}), "
                 f"channels by events; it has {accepted.shape}."
             )
-        flights = flights_of(sample, table, own)
+        flights = Flights(sample, table, own)
         weights = product_of_factors(table)
         for total, model in zip(sums, models, strict=True):
             total.add(weights * flights.ratios(model), accepted)
-        reached = sums[0].per_attempt(attempts).whole
-        estimate = reached.estimate()
-        if estimate.error <= precision * estimate.value and reached.effective_size > _FEWEST:
+        reached = sums[0].per_attempt(attempts)
+        if reached.is_precise(precision):
             break
-        if attempts >= _BARREN and estimate.value == 0.0:
+        if attempts >= _BARREN and reached.whole.weight[0] == 0.0:
             break
     return [s.per_attempt(attempts) for s in sums], attempts
 

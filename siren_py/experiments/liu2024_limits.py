@@ -25,6 +25,7 @@ from siren_py.experiments.liu2024 import (
     MassPoint,
     configuration,
 )
+from siren_py.io.files import complete_file
 from siren_py.parallel import map_in_order
 from siren_py.progress import ProgressLike, progress_bar
 
@@ -197,10 +198,8 @@ def counts_of(
     counts = point.counts(which, couplings, warn=False)
     path.parent.mkdir(parents=True, exist_ok=True)
     record = {"key": content, "value": counts.value.tolist(), "error": counts.error.tolist()}
-    # Under its name only when it is complete: a scan may be interrupted at any time.
-    unfinished = path.with_suffix(".part")
-    unfinished.write_text(json.dumps(record))
-    unfinished.replace(path)
+    with complete_file(path) as unfinished:
+        unfinished.write_text(json.dumps(record))
     return counts
 
 
