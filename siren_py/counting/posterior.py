@@ -14,10 +14,11 @@ from siren_py.counting.nuisance import Constraints, constraints, draws, factors
 from siren_py.counting.roots import falling_root
 from siren_py.errors import ConfigError
 
-PANELS = 40
+PANELS = 56
 ORDER = 4
-# Deviance beyond which the posterior is left out: exp(-22) of its maximum.
-DEPTH = 44.0
+# Deviance beyond which the posterior is left out: exp(-30) of the maximum of the profile. Where the
+# background is hardly known the posterior falls more slowly than the profile does.
+DEPTH = 60.0
 CHUNK = 3_000_000
 LONGEST_SUM = 100
 
@@ -84,7 +85,7 @@ def _laplace(n: float, x: FloatArray, y: FloatArray, tau: float) -> FloatArray:
 
 
 def _range(likelihood: Likelihood) -> tuple[FloatArray, FloatArray]:
-    """Multipliers between which the profile likelihood is above exp(-22) of its maximum."""
+    """Multipliers between which the profile likelihood is above exp(-30) of its maximum."""
     best = likelihood.best()
     fit = likelihood.fit(best)
     lowest, theta = fit.deviance, fit.theta
