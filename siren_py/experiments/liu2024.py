@@ -398,9 +398,8 @@ def _selected(lines: Lines, chosen: Configuration) -> BoolArray:
 def physical_at(sample: Sample, d: float) -> FloatArray:
     """Weights of a dipole sample at another coupling d_mu, survival and all, (n,).
 
-    w (d/d0)^2 [exp(-s/L)/L] / [exp(-s/L0)/L0] with the distance s between the vertices and
-    L = L0 (d0/d)^2: production and width both go as d^2. Exact; but where L is much shorter than
-    L0 few events carry all the weight. The counts of `MassPoint` do not have this trouble.
+    Exact; but where N lives much shorter than in the sample few events carry all the weight. The
+    counts of `MassPoint` do not have this trouble; see `Sample.reweight`.
 
     Parameters
     ----------
@@ -416,10 +415,7 @@ def physical_at(sample: Sample, d: float) -> FloatArray:
             "Only samples with d_mu alone can be taken to another d_mu; this one has the "
             f"couplings d_e = {model['d_e']:g}, d_mu = {old:g}, d_tau = {model['d_tau']:g}."
         )
-    ratio = (d / old) ** 2
-    flight = np.linalg.norm(sample.vertices(1)[:, :3] - sample.vertices(0)[:, :3], axis=1)
-    exponent = -(flight / np.asarray(sample["decay_length"])) * (ratio - 1.0)
-    return np.asarray(sample.weights * ratio**2 * np.exp(exponent))
+    return sample.reweight(d_mu=d).weights
 
 
 def pot_sum(names: Sequence[str]) -> dict[str, float]:
