@@ -34,12 +34,12 @@ if TYPE_CHECKING:
     from siren_py.io.siren_format import load_siren_detector
     from siren_py.limits import Limit
     from siren_py.materials import Material
-    from siren_py.merging import merge
     from siren_py.models import DipolePortal, Model
     from siren_py.models_mixing import MassMixing
     from siren_py.published import load_curve
     from siren_py.reproduction import reproduce
     from siren_py.resources import list_detectors, list_fluxes, load_detector
+    from siren_py.runs.merging import merge
     from siren_py.sample import Sample
     from siren_py.scan import Scan
     from siren_py.selection import Cut
@@ -114,7 +114,7 @@ _HOME = {
     "load_flux": "flux",
     "load_gdml": "io.gdml",
     "load_siren_detector": "io.siren_format",
-    "merge": "merging",
+    "merge": "runs.merging",
     "read_root": "io.root",
     "reproduce": "reproduction",
 }

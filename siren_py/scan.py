@@ -18,13 +18,13 @@ from typing import Any
 import numpy as np
 
 from siren_py._typing import ArrayLike, BoolArray, FloatArray, PathLike
-from siren_py.chunks import CHUNK_SIZE
 from siren_py.errors import ConfigError, FormatError, KinematicsError, NoRateError
 from siren_py.injection.signal import ModelLike
 from siren_py.io.files import complete_file
 from siren_py.parallel import map_in_order
 from siren_py.progress import ProgressLike, progress_bar
 from siren_py.reweighting import Flights
+from siren_py.runs.chunks import CHUNK_SIZE
 from siren_py.sample import Sample
 from siren_py.simulation import Simulation
 from siren_py.store import TableStore

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from siren_py._typing import ArrayLike, FloatArray, PathLike
-from siren_py.chunks import CHUNK_SIZE
 from siren_py.errors import ConfigError, unknown_name
 from siren_py.flux import FluxLike, parse_flux
 from siren_py.flux.produced import PREFIX, ProducedFlux
@@ -20,6 +19,7 @@ from siren_py.injection.injector import BEAMS, PROPOSALS, Injector, describe
 from siren_py.injection.signal import ModelLike, check_model
 from siren_py.progress import ProgressLike
 from siren_py.resources import detector_provenance, load_detector
+from siren_py.runs.chunks import CHUNK_SIZE
 from siren_py.sample import Sample
 from siren_py.selection import Cut, CutFunction, as_cut, evaluate_cut
 from siren_py.weighting import exposure_by_flux
@@ -208,7 +208,7 @@ class Simulation:
         chunks
             (first, end): make only the chunks from `first` to before `end` (each of
             `siren_py.simulation.CHUNK_SIZE` attempts) of the run of `n` attempts. The sample
-            counts the attempts that it holds; `siren_py.merging.merge` joins samples.
+            counts the attempts that it holds; `siren_py.runs.merging.merge` joins samples.
         progress
             None or True: a bar if the error stream is a terminal; False: silence; or a
             function that is called with (done, total) attempts.
@@ -242,15 +242,15 @@ class Simulation:
         >>> first.n_attempts
         16384
         """
-        from siren_py.running import Request, run
+        from siren_py.runs.running import Request, run
 
         request = Request(n, seed, workers, backend, output, checkpoint, resume, chunks, progress)
         return run(self, request)
 
     @cached_property
     def fingerprint(self) -> str:
-        """Hash that tells apart runs whose events must not be mixed; see `siren_py.running`."""
-        from siren_py.running import fingerprint
+        """Hash that tells apart runs whose events must not be mixed."""
+        from siren_py.runs.running import fingerprint
 
         return fingerprint(self)
 

@@ -30,8 +30,8 @@ def add(sub: Subparsers) -> None:
 
 def run(options: argparse.Namespace) -> Answer:
     """Merge and say what the file holds."""
-    from siren_py.chunks import ranges_text
-    from siren_py.merging import merge
+    from siren_py.runs.chunks import ranges_text
+    from siren_py.runs.merging import merge
 
     sample = merge(options.output, options.files, progress=False if options.quiet else None)
     provenance = sample.provenance

@@ -156,8 +156,8 @@ def run(options: argparse.Namespace) -> Answer:
     import time
 
     import siren_py as sp
-    from siren_py.chunks import ranges_text
-    from siren_py.running import Request
+    from siren_py.runs.chunks import ranges_text
+    from siren_py.runs.running import Request
     from siren_py.weighting import exposure_by_flux
 
     # Everything that can be wrong is found out before the run.

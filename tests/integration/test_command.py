@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 import siren_py as sp
-from siren_py.chunks import CHUNK_SIZE
+from siren_py.runs.chunks import CHUNK_SIZE
 
 ROOT = Path(__file__).resolve().parents[2]
 COMMAND = [sys.executable, "-m", "siren_py"]
@@ -132,7 +132,7 @@ WRITTEN = ["simulate", "--events", "200000", "--quiet", "--output", "a.root"]
 SLOW_WRITER = """
 import sys, time
 import siren_py as sp
-from siren_py.chunks import CHUNK_SIZE
+from siren_py.runs.chunks import CHUNK_SIZE
 from siren_py.cli import main
 from siren_py.io import root
 

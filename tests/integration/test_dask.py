@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 import siren_py as sp
-from siren_py import cluster
-from siren_py.chunks import CHUNK_SIZE, Chunk
 from siren_py.errors import ConfigError, SirenError, WeightError, WorkerError
+from siren_py.runs import cluster
+from siren_py.runs.chunks import CHUNK_SIZE, Chunk
 from siren_py.tree import PARTICLE_COLUMNS, VERTEX_COLUMNS, EventTable
 
 distributed = pytest.importorskip("distributed")

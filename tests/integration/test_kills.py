@@ -17,8 +17,8 @@ import numpy as np
 import pytest
 
 import siren_py as sp
-from siren_py.chunks import CHUNK_SIZE
-from siren_py.running import partial_of, parts_of
+from siren_py.runs.chunks import CHUNK_SIZE
+from siren_py.runs.running import partial_of, parts_of
 
 ROOT = Path(__file__).resolve().parents[2]
 CHUNKS = 8
@@ -29,7 +29,7 @@ pytestmark = pytest.mark.skipif(os.name != "posix", reason="needs POSIX signals"
 RUN = """
 import os, random, signal, sys, time
 import siren_py as sp
-from siren_py import worker
+from siren_py.runs import worker
 from siren_py.geometry import Box
 
 detector = sp.DetectorModel("block")

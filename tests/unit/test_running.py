@@ -17,8 +17,6 @@ import numpy as np
 import pytest
 
 import siren_py as sp
-from siren_py import checkpoint, running
-from siren_py.chunks import CHUNK_SIZE, check_chunks, join_ranges
 from siren_py.errors import (
     ConfigError,
     FormatError,
@@ -29,7 +27,9 @@ from siren_py.errors import (
 )
 from siren_py.geometry import Box
 from siren_py.io.root import read_provenance
-from siren_py.merging import merge
+from siren_py.runs import checkpoint, running
+from siren_py.runs.chunks import CHUNK_SIZE, check_chunks, join_ranges
+from siren_py.runs.merging import merge
 from siren_py.units import m
 
 N = 3 * CHUNK_SIZE + 100
@@ -402,8 +402,8 @@ def test_requests_that_make_no_sense(sim, tmp_path):
 
 
 def test_an_error_in_a_worker_is_the_error_of_the_run(sim):
-    from siren_py import transport
-    from siren_py.worker import WorkerPool
+    from siren_py.runs import transport
+    from siren_py.runs.worker import WorkerPool
 
     parcel = transport.pack(sim.injector)
     with WorkerPool(parcel, -1, 1) as pool, pytest.raises(ConfigError, match="seed must be"):
@@ -420,7 +420,7 @@ class OddError(Exception):
 
 
 def test_what_cannot_travel_is_refused_with_advice():
-    from siren_py import transport
+    from siren_py.runs import transport
 
     with pytest.raises(ConfigError, match=r"cannot be taken to other processes .* use threads"):
         transport.pack(threading.Lock())
@@ -447,8 +447,8 @@ def test_a_detector_script_travels_by_its_path(tmp_path):
 
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="needs SIGKILL")
 def test_a_lost_worker_is_replaced(sim, whole):
-    from siren_py.transport import pack
-    from siren_py.worker import WorkerPool
+    from siren_py.runs.transport import pack
+    from siren_py.runs.worker import WorkerPool
 
     with WorkerPool(pack(sim.injector), 3, 1) as pool:
         pool.chunk(running.Chunk(0, 10))

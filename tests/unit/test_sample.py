@@ -210,7 +210,7 @@ def test_summary_in_words_and_numbers(sample):
 
 
 def test_events_beyond_the_limit_go_to_disk(monkeypatch, sample):
-    from siren_py import running
+    from siren_py.runs import running
 
     monkeypatch.setattr(running, "TableStore", lambda: store.TableStore(1000))
     spilled = run()

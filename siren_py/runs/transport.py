@@ -14,9 +14,9 @@ import threading
 from collections import OrderedDict
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from siren_py.chunks import Chunk
 from siren_py.errors import ConfigError, SirenError, WorkerError
 from siren_py.resources import SCRIPT_MODULE, load_script
+from siren_py.runs.chunks import Chunk
 from siren_py.tree import EventTable
 
 if TYPE_CHECKING:

@@ -14,12 +14,12 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from siren_py._typing import PathLike
-from siren_py.checkpoint import difference
-from siren_py.chunks import CHUNK_SIZE, Range, join_ranges, ranges_text
 from siren_py.errors import ConfigError, FormatError
 from siren_py.io.files import check_writable
 from siren_py.io.root import RootReader, open_root, steps, write_root
 from siren_py.progress import ProgressLike
+from siren_py.runs.checkpoint import difference
+from siren_py.runs.chunks import CHUNK_SIZE, Range, join_ranges, ranges_text
 from siren_py.sample import Sample
 from siren_py.store import TableStore
 

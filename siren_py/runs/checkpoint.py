@@ -19,10 +19,10 @@ from typing import IO, Any, NamedTuple
 import numpy as np
 
 from siren_py._typing import PathLike
-from siren_py.chunks import Chunk
 from siren_py.errors import ConfigError, FormatError, OutputError
 from siren_py.io.files import complete_file, try_lock
 from siren_py.io.record import to_json
+from siren_py.runs.chunks import Chunk
 from siren_py.tree import EventTable
 from siren_py.weighting import product_of_factors
 

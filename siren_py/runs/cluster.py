@@ -11,9 +11,9 @@ from collections.abc import Generator, Iterable
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from siren_py.chunks import Chunk
 from siren_py.errors import SirenError, WorkerError
-from siren_py.transport import Parcel, make_chunk, pack
+from siren_py.runs.chunks import Chunk
+from siren_py.runs.transport import Parcel, make_chunk, pack
 from siren_py.tree import EventTable
 
 if TYPE_CHECKING:

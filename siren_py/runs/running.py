@@ -19,13 +19,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from siren_py._typing import PathLike
-from siren_py.backends import check_backend, tables_in_order
-from siren_py.checkpoint import Checkpoint, Part, part_of, stored_seed
-from siren_py.chunks import Chunk, attempts_in, check_chunks, chunks_of
 from siren_py.errors import ConfigError, FormatError, OutputError
 from siren_py.io.files import check_writable
 from siren_py.parallel import check_workers
 from siren_py.progress import ProgressLike, progress_bar
+from siren_py.runs.backends import check_backend, tables_in_order
+from siren_py.runs.checkpoint import Checkpoint, Part, part_of, stored_seed
+from siren_py.runs.chunks import Chunk, attempts_in, check_chunks, chunks_of
 from siren_py.sample import Sample
 from siren_py.store import TableStore
 from siren_py.tree import EventTable

@@ -17,11 +17,11 @@ import threading
 from queue import SimpleQueue
 from typing import IO, TYPE_CHECKING, Any
 
-from siren_py.chunks import Chunk
 from siren_py.errors import WorkerError
+from siren_py.runs.chunks import Chunk
 
 if TYPE_CHECKING:
-    from siren_py.transport import Parcel
+    from siren_py.runs.transport import Parcel
     from siren_py.tree import EventTable
 
 _LENGTH = struct.Struct("<Q")
@@ -94,7 +94,8 @@ class WorkerPool:
         )
 
     def _start(self) -> subprocess.Popen[bytes]:
-        code = f"import sys; sys.path[:] = {sys.path!r}; from siren_py.worker import serve; serve()"
+        serve = "from siren_py.runs.worker import serve; serve()"
+        code = f"import sys; sys.path[:] = {sys.path!r}; {serve}"
         process = subprocess.Popen(
             [sys.executable, "-c", code],
             stdin=subprocess.PIPE,
@@ -124,7 +125,7 @@ class WorkerPool:
 
 def serve() -> None:
     """Make chunks until nobody asks for more: the main loop of a worker process."""
-    from siren_py.transport import make_chunk, portable
+    from siren_py.runs.transport import make_chunk, portable
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     requests = sys.stdin.buffer

@@ -6,9 +6,9 @@ from collections.abc import Generator, Iterable
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
-from siren_py.chunks import Chunk
 from siren_py.errors import ConfigError, unknown_name
 from siren_py.parallel import check_workers, map_in_order
+from siren_py.runs.chunks import Chunk
 from siren_py.tree import EventTable
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ def check_backend(backend: object) -> None:
     UnknownNameError, ConfigError
         If `backend` is neither a name in `BACKENDS` nor a client of a dask cluster.
     """
-    from siren_py.cluster import is_client
+    from siren_py.runs.cluster import is_client
 
     if isinstance(backend, str):
         if backend not in BACKENDS:
@@ -69,8 +69,8 @@ def tables_in_order(
             lambda c: injector.chunk(seed, c.number, c.size, c.first), chunks, workers
         )
     elif backend == "processes":
-        from siren_py.transport import pack
-        from siren_py.worker import WorkerPool
+        from siren_py.runs.transport import pack
+        from siren_py.runs.worker import WorkerPool
 
         with (
             WorkerPool(pack(injector), seed, workers) as pool,
@@ -79,6 +79,6 @@ def tables_in_order(
         ):
             yield from tables
     else:
-        from siren_py.cluster import cluster_tables
+        from siren_py.runs.cluster import cluster_tables
 
         yield from cluster_tables(backend, injector, seed, chunks)
