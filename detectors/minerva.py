@@ -33,6 +33,15 @@ from siren_py.material_library import AIR, ALUMINIUM, LEAD, SCINTILLATOR, STEEL,
 from siren_py.materials import VACUUM
 from siren_py.units import kg, m, mm, tonne
 
+# What to cite, for `siren-py cite`: keys of siren_py's references.
+CITATIONS = (
+    "minerva2014",
+    "adamson2016",
+    "minerva2016-electron",
+    "minerva2019-electron",
+    "minerva2023-electron",
+)
+
 Z_ORIGIN = (
     7200.0  # mm; half way between the faces of the fiducial tracker, 5991.29 and 8408.91 (MAT)
 )

@@ -26,6 +26,9 @@ from siren_py.geometry import Box, Cone, Cylinder, Sphere
 from siren_py.material_library import AIR, CONCRETE, STEEL, WATER
 from siren_py.units import m, tonne
 
+# What to cite, for `siren-py cite`: keys of siren_py's references.
+CITATIONS = ("miniboone2009", "miniboone2009-flux", "miniboone2021")
+
 # ----- beam --------------------------------------------------------------------------------------
 
 # The centre of the tank is 541 m from the target (FLUX), 1.896 m above the axis of the beam (SBN;

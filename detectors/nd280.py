@@ -47,6 +47,16 @@ from siren_py.material_library import (
 )
 from siren_py.units import kg, m, mm, tonne
 
+# What to cite, for `siren-py cite`: keys of siren_py's references.
+CITATIONS = (
+    "t2k2011-nd280",
+    "t2k2013-ecal",
+    "t2k2012-p0d",
+    "t2k2012-fgd",
+    "t2k2011-tpc",
+    "arguelles2022-dark",
+)
+
 Point = tuple[float, ...]  # x, y, z [mm]
 
 # ----- beam --------------------------------------------------------------------------------------

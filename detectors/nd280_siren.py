@@ -23,6 +23,9 @@ from siren_py.errors import unknown_name
 from siren_py.geometry import Box, Cylinder, LayerStack, Pattern
 from siren_py.units import m
 
+# What to cite, for `siren-py cite`: keys of siren_py's references.
+CITATIONS = ("liu2024",)
+
 Point = tuple[float, float, float]
 
 VERSIONS = ("nd280", "upgrade")

@@ -34,6 +34,16 @@ from siren_py.material_library import (
 from siren_py.resources import load_script
 from siren_py.units import kg, mm, tonne
 
+# What to cite, for `siren-py cite`: keys of siren_py's references.
+CITATIONS = (
+    "t2k2019-upgrade",
+    "t2k2011-nd280",
+    "t2k2013-ecal",
+    "t2k2012-fgd",
+    "t2k2011-tpc",
+    "arguelles2022-dark",
+)
+
 nd280 = load_script(Path(__file__).with_name("nd280.py"))
 
 TPC_CENTRES_Z = (-211, 1066, 2343)

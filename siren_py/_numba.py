@@ -17,8 +17,10 @@ from typing import Any, TypeVar, cast
 
 import numba
 from numba.core import event as _event
+from numba.extending import intrinsic
 
 _F = TypeVar("_F", bound=Callable[..., object])
+_Array = TypeVar("_Array")
 
 _events: Any = _event
 _LOG = logging.getLogger("siren_py.compilation")
@@ -89,6 +91,23 @@ def inline_kernel(function: _F) -> _F:
     Python is far longer than what is done with them.
     """
     return _compiled(function, inline="always")
+
+
+def _borrowed(typing_context: Any, array: Any) -> tuple[Any, Any]:
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        view = context.make_array(signature.args[0])(context, builder, value=arguments[0])
+        view.meminfo = view.meminfo.type(None)  # no owner: nothing to count
+        return view._getvalue()
+
+    return array(array), generate
+
+
+borrowed = cast("Callable[[_Array], _Array]", intrinsic(_borrowed))
+"""The same memory without reference counts, for the inside of kernels.
+
+numba counts the references of every array, and of every row of one, with atomic operations: in a
+short call that is most of the cost. A borrowed array has no counter. It is valid as long as the
+array it was made from, so a kernel borrows its own arguments and never returns the result."""
 
 
 def _compiled(function: _F, **options: Any) -> _F:

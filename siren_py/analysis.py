@@ -11,7 +11,6 @@ with a function ``build()`` that returns an `Analysis`.
 
 from __future__ import annotations
 
-import importlib
 import inspect
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from siren_py import plugins
 from siren_py._typing import FloatArray, PathLike
 from siren_py.channel import Channel, Expected
 from siren_py.efficiency import Efficiency
@@ -45,7 +45,25 @@ __all__ = [
 
 
 class Request(NamedTuple):
-    """A simulation that an analysis needs: arguments of `siren_py.Simulation`, model aside."""
+    """A simulation that an analysis needs: arguments of `siren_py.Simulation`, model aside.
+
+    Attributes
+    ----------
+    detector
+        Name or path of the detector.
+    region
+        Region in which decays count.
+    decay
+        Final state; None for all.
+    fluxes
+        The fluxes of all channels that share it.
+
+    Examples
+    --------
+    >>> (request,) = load_analysis("t2k-2019-dipole").requests()
+    >>> request.region, request.decay
+    ('tpc', 'nu e+ e-')
+    """
 
     detector: str
     region: str
@@ -74,7 +92,21 @@ class Request(NamedTuple):
 
 
 class Signal(NamedTuple):
-    """Expected signal events of all channels, and their statistical errors; (channels,) each."""
+    """Expected signal events of all channels, and their statistical errors; (channels,) each.
+
+    Attributes
+    ----------
+    values
+        Expected events, (channels,).
+    errors
+        Their statistical errors, (channels,).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> Signal(values=np.array([3.0, 1.0]), errors=np.array([0.1, 0.1])).values.sum()
+    np.float64(4.0)
+    """
 
     values: FloatArray
     errors: FloatArray
@@ -108,6 +140,21 @@ class Analysis:
     ------
     ConfigError
         If there is no channel, two have one name, or an error is negative.
+
+    Examples
+    --------
+    >>> import siren_py as sp
+    >>> channel = sp.Channel(
+    ...     name="photons",
+    ...     region="fgd1",
+    ...     decay="nu gamma",
+    ...     fluxes=["t2k-nd280:fhc:numu"],
+    ...     exposure={"fhc": 1e21},
+    ...     observed=3,
+    ...     background=(2.5, 0.8),
+    ... )
+    >>> sp.Analysis("my-photons", "nd280", [channel], systematics={"flux": 0.1}).names
+    ('photons',)
     """
 
     name: str
@@ -198,7 +245,13 @@ class Analysis:
     def efficiency_errors(
         self, samples: Sample | Iterable[Sample] | Mapping[str, Sample]
     ) -> FloatArray:
-        """Errors of the signal that the errors of the efficiencies bring, events, (channels,)."""
+        """Errors of the signal that the errors of the efficiencies bring, events, (channels,).
+
+        Parameters
+        ----------
+        samples
+            As for `signal`.
+        """
         return np.array([e.efficiency_error for e in self._expected(samples)])
 
     def _expected(
@@ -315,10 +368,16 @@ def _stem(detector: str) -> str:
 
 
 def analysis_names() -> list[str]:
-    """Return the names of all analyses that `load_analysis` knows, sorted."""
+    """Return the names of all analyses that `load_analysis` knows, sorted.
+
+    Examples
+    --------
+    >>> "t2k-2019-dipole" in analysis_names()
+    True
+    """
     from siren_py.experiments import ANALYSES
 
-    return sorted(ANALYSES)
+    return plugins.names("analyses", ANALYSES)
 
 
 def load_analysis(analysis: PathLike, **options: Any) -> Analysis:
@@ -349,15 +408,12 @@ def load_analysis(analysis: PathLike, **options: Any) -> Analysis:
     is_path = not isinstance(analysis, str) or analysis.endswith(".py") or "/" in analysis
     if is_path or "\\" in str(analysis):
         return _from_script(Path(analysis).expanduser(), options)
-    name = str(analysis).replace("_", "-").casefold()
-    if name not in ANALYSES:
-        raise unknown_name(
-            "analysis", analysis, ANALYSES, "One of your own is given by the path of its script."
-        )
-    module, function = ANALYSES[name].split(":")
-    build = getattr(importlib.import_module(module), function)
-    _check_options(name, build, options)
-    built: Analysis = build(**options)
+    name = str(analysis)
+    hint = "One of your own is given by the path of its script."
+    build = plugins.find("analyses", name, ANALYSES, hint)
+    _check_options(plugins.dashed(name), build, options)
+    built: Analysis = plugins.make("analyses", name, build, options)
+    plugins.check_methods(f"analysis {name!r}", built, ("channels", "requests", "signal"))
     return built
 
 

@@ -13,7 +13,7 @@ from siren_py._typing import BoolArray, FloatArray
 from siren_py.efficiency import Efficiency
 from siren_py.errors import ConfigError
 from siren_py.estimate import Estimate
-from siren_py.selection import Cut, CutFlow, CutFunction, as_cut, evaluate_cut
+from siren_py.selection import Cut, CutFlow, CutLike, as_cut, evaluate_cut
 from siren_py.weighting import Sums, exposure_by_flux
 
 if TYPE_CHECKING:
@@ -48,6 +48,26 @@ class Channel:
         Number of observed events; None for a projection.
     background
         Expected background and its standard error.
+
+    Raises
+    ------
+    ConfigError
+        If a number is negative or not finite, or a mode of a flux has no exposure or efficiency.
+
+    Examples
+    --------
+    >>> import siren_py as sp
+    >>> channel = sp.Channel(
+    ...     name="pairs",
+    ...     region="tpc",
+    ...     decay="nu e+ e-",
+    ...     fluxes="t2k-nd280:fhc:numu",
+    ...     exposure={"fhc": 12.34e20},
+    ...     observed=0,
+    ...     background=(0.56, 0.24),
+    ... )
+    >>> channel.background.value
+    0.56
     """
 
     name: str
@@ -55,7 +75,7 @@ class Channel:
     decay: str | None
     fluxes: tuple[FluxSpec, ...]
     exposure: Mapping[str, float]
-    cuts: tuple[Cut | CutFunction, ...] = ()
+    cuts: tuple[CutLike, ...] = ()
     efficiency: float | Efficiency | Mapping[str, float | Efficiency] = 1.0
     observed: float | None = None
     background: Estimate = NO_BACKGROUND
@@ -115,7 +135,13 @@ class Channel:
         return tuple(name for name, _ in flux_names_and_modes(list(self.fluxes)))
 
     def cut_flow(self, sample: Sample) -> CutFlow:
-        """Apply the cuts one after another, at the channel's exposure and before efficiency."""
+        """Apply the cuts one after another, at the channel's exposure and before efficiency.
+
+        Parameters
+        ----------
+        sample
+            Events made with the region, decay and fluxes of the channel.
+        """
         pot = self.exposure_of(sample)
         own = sample.select(Cut("fluxes of the channel", lambda s: s.weights_at(pot) > 0.0))
         return own.cut_flow(self.cuts, pot)
@@ -123,10 +149,10 @@ class Channel:
     def expected(self, sample: Sample) -> Expected:
         """Expected signal events from one sample; see `siren_py.analysis.Analysis.signal`."""
         pot = self.exposure_of(sample)
-        total, by_efficiency = Sums(sample.attempts), 0.0
+        total, by_efficiency = Sums(sample.attempts, replicas=sample.replicas), 0.0
         for portion in sample.portions():
             weights, errors = self._weights(portion, pot)
-            total.add(weights, run=portion.runs)
+            total.add(weights, run=portion.runs, event=portion["event"])
             by_efficiency += float(errors.sum())
         return Expected(total.estimate(), by_efficiency)
 
@@ -134,6 +160,11 @@ class Channel:
         """What each event adds to the expected signal, (n,): 0 if it does not pass.
 
         Weight, exposure, cuts and efficiency together; for histograms of what is left.
+
+        Parameters
+        ----------
+        sample
+            Events made with the region, decay and fluxes of the channel.
         """
         return sample.weights * self.acceptance(sample)
 
@@ -141,6 +172,11 @@ class Channel:
         """What each event counts for, (n,): protons on target times cuts times efficiency.
 
         It does not depend on the weights, so it serves samples that are weighted anew.
+
+        Parameters
+        ----------
+        sample
+            Events made with the region, decay and fluxes of the channel.
         """
         pot = self.exposure_of(sample)
         return np.concatenate([self._accepted(p, pot)[0] for p in sample.portions()])

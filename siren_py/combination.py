@@ -50,6 +50,15 @@ def combine(samples: Sequence[Sample]) -> Sample:
         If detector, model, decay or cuts differ, if two samples have the same configuration and
         seed (the same events twice), if fluxes overlap in part, or if the densities of a sample
         that was read from a file would be needed.
+
+    Examples
+    --------
+    >>> import siren_py as sp
+    >>> model = sp.DipolePortal(mass=0.1, d_mu=3.87e-7)
+    >>> sim = sp.Simulation("nd280", "t2k-nd280:fhc:numu", model, decay="nu e+ e-", region="tpc")
+    >>> both = combine([sim.run(1000, seed=1), sim.run(1000, seed=2)])
+    >>> both.n_attempts
+    2000
     """
     items = list(samples)
     if len(items) < 2:
@@ -82,6 +91,8 @@ def combine(samples: Sequence[Sample]) -> Sample:
     provenance["combined"] = [
         {"configuration": s.provenance["configuration"], "seed": s.provenance["seed"],
          "n_attempts": s.n_attempts}
+        # Which attempts: for the errors of runs that were driven by nets.
+        | {k: s.provenance[k] for k in ("requested", "chunks") if k in s.provenance}
         for s in items
     ]  # fmt: skip
     return Sample(store, total, names, provenance)

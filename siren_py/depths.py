@@ -96,7 +96,13 @@ class DepthModel:
         return bool(self._profiled)
 
     def has_profile(self, index: int) -> bool:
-        """Whether the density of a volume changes within it."""
+        """Whether the density of a volume changes within it.
+
+        Parameters
+        ----------
+        index
+            Position of the volume in the detector.
+        """
         return any(volume.index == index for volume in self._profiled)
 
     def profile_mass(self, index: int) -> Estimate:
@@ -104,6 +110,11 @@ class DepthModel:
 
         Exact for a sphere about the centre of the density that nothing displaces; otherwise from
         parallel lines on shifted lattices, with the scatter of the shifts as error.
+
+        Parameters
+        ----------
+        index
+            Position of the volume in the detector.
         """
         _, volume, profile = next(one for one in self._profiles() if one[0] == index)
         solid = volume.solid
@@ -194,7 +205,19 @@ class DepthModel:
         t_in: FloatArray,
         t_out: FloatArray,
     ) -> FloatArray:
-        """Return the mean density of segments [g/cm3]: `density`, or that of a radial profile."""
+        """Return the mean density of segments [g/cm3]: `density`, or that of a radial profile.
+
+        Parameters
+        ----------
+        density
+            Density of each segment as it would be without profiles [g/cm3], (s,).
+        origins, directions
+            The lines, (n, 3) [cm] and (n, 3).
+        line, volume
+            Line and volume of each segment, (s,).
+        t_in, t_out
+            Its ends along the line [cm], (s,).
+        """
         for index, one, profile in self._profiles():
             mine = np.flatnonzero(volume == index)
             if len(mine) == 0:
@@ -310,6 +333,11 @@ class DepthModel:
         -------
         float
             Bound of the relative error of the column depth of any line.
+
+        Raises
+        ------
+        GeometryError
+            If the numbers of materials and shells do not fit.
         """
         shells = profile.shells(n)
         count = len(profile.coefficients)

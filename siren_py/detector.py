@@ -51,6 +51,13 @@ class DetectorModel(MassModel, DepthModel, AuditModel, ExportModel):
     ----------
     name
         Name of the detector.
+
+    Examples
+    --------
+    >>> import siren_py as sp
+    >>> detector = sp.load_detector("nd280")
+    >>> "tpc" in detector.regions, len(detector.volume_names)
+    (True, 97)
     """
 
     def __init__(self, name: str) -> None:
@@ -120,7 +127,13 @@ class DetectorModel(MassModel, DepthModel, AuditModel, ExportModel):
         at: ArrayLike = (0.0, 0.0, 0.0),
         rotation: RotationLike = None,
     ) -> Volume:
-        """Add a stack of layers as one volume; arguments as in `add`."""
+        """Add a stack of layers as one volume; `name`, `at`, `rotation` and errors as in `add`.
+
+        Raises
+        ------
+        GeometryError
+            If `stack` is no `LayerStack`, or as `add`.
+        """
         if not isinstance(stack, LayerStack):
             raise GeometryError(f"{name!r}: add_stack needs a LayerStack; it got {stack!r}.")
         return self._add(name, stack.solid, None, Placement.of(at, rotation), stack)
@@ -213,6 +226,11 @@ class DetectorModel(MassModel, DepthModel, AuditModel, ExportModel):
             Along the source, away from its beginning; is normalised. None: along `direction`.
         source_start
             Where the source begins [cm]. None: `distance` before the origin.
+
+        Raises
+        ------
+        GeometryError
+            If a direction is zero or a number is not finite or out of range.
         """
         way = unit_tuple(direction, "The direction of the beam")
         axis = None if source_axis is None else unit_tuple(source_axis, "The axis of the source")
@@ -268,20 +286,32 @@ class DetectorModel(MassModel, DepthModel, AuditModel, ExportModel):
         return tuple(sorted({n for one in self.materials for n in one.mass_fractions}))
 
     def volume(self, name: str) -> Volume:
-        """Return a volume by name, or raise an `UnknownNameError` with the nearest names."""
+        """Return the volume `name`.
+
+        Raises
+        ------
+        UnknownNameError
+            If there is none; the text gives the nearest names.
+        """
         if name not in self._volumes:
             raise unknown_name("volume", name, self._volumes, f"Detector {self.name!r}.")
         return self._volumes[name]
 
     def region(self, name: str) -> Region:
-        """Return a region by name, or raise an `UnknownNameError` with the nearest names."""
+        """Return the region `name`.
+
+        Raises
+        ------
+        UnknownNameError
+            If there is none; the text gives the nearest names.
+        """
         if name not in self._regions:
             hint = "" if self._regions else f"Detector {self.name!r} has no regions: add_region."
             raise unknown_name("region", name, self._regions, hint)
         return self._regions[name]
 
     def region_arrays(self, name: str) -> RegionArrays:
-        """Return the solids of a region as arrays for `region_intervals`."""
+        """Return the solids of the region `name` as arrays for `region_intervals`."""
         return self.region(name).arrays()
 
     def bounds(self) -> tuple[FloatArray, FloatArray]:
@@ -351,10 +381,7 @@ class DetectorModel(MassModel, DepthModel, AuditModel, ExportModel):
         return bool(self._external_solids())
 
     def external_intervals(self, origins: ArrayLike, directions: ArrayLike) -> External:
-        """Return the intervals of lines in the solids without kernel, for the kernels.
-
-        Costs nothing when there are none. Arguments as in `trace`.
-        """
+        """Return where lines (`origins`, `directions` as in `trace`) are in solids of a user."""
         return external_intervals(self._external_solids(), *lines(origins, directions))
 
     # ------------------------------------------------------------------ asking

@@ -29,7 +29,6 @@ PICTURES = (".png", ".pdf", ".svg")
 PAGES = (".html", ".htm")
 _MOST_POINTS = 15_000
 _NOTEBOOK_VOLUMES = 400
-_NOTEBOOK_SHAPES = 10
 _NO_SHAPE = 0
 
 
@@ -118,8 +117,7 @@ def notebook_html(detector: DetectorModel) -> str:
         )
         return f"<div>{words}<table>{rows}</table></div>"
     # Masses of other shapes than boxes can take many seconds, which a notebook must not.
-    quick = sum(not isinstance(volume.solid, Box) for volume in detector) <= _NOTEBOOK_SHAPES
-    page = html.escape(detector_page(detector, masses=quick), quote=True)
+    page = html.escape(detector_page(detector, masses=False), quote=True)
     frame = 'style="width:100%;height:560px;border:1px solid #d8dfe6" sandbox="allow-scripts"'
     return f'<div>{words}<iframe {frame} srcdoc="{page}"></iframe></div>'
 

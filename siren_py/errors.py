@@ -67,7 +67,27 @@ class LimitedFluxWarning(SirenWarning):
 
 
 def nearest_names(name: str, names: Iterable[str], count: int = 3) -> list[str]:
-    """Return up to `count` of `names` that resemble `name`, best first."""
+    """Return up to `count` of `names` that resemble `name`, best first.
+
+    Parameters
+    ----------
+    name
+        What was written.
+    names
+        What there is.
+    count
+        How many to return at most.
+
+    Returns
+    -------
+    list of str
+        The nearest ones; empty if nothing resembles it.
+
+    Examples
+    --------
+    >>> nearest_names("nd28", ["nd280", "minerva", "nd280-upgrade"])
+    ['nd280', 'nd280-upgrade']
+    """
     known = list(names)
     folded = {k.casefold(): k for k in known}
     close = difflib.get_close_matches(name.casefold(), list(folded), n=count, cutoff=0.4)
@@ -87,6 +107,16 @@ def unknown_name(kind: str, name: object, names: Iterable[str], hint: str = "") 
         All valid names.
     hint
         A sentence that says what to do next.
+
+    Returns
+    -------
+    UnknownNameError
+        To be raised by the caller.
+
+    Examples
+    --------
+    >>> print(unknown_name("detector", "nd28", ["nd280", "minerva"]))
+    There is no detector called 'nd28'. Did you mean 'nd280'? Known: minerva, nd280.
     """
     known = sorted(names)
     text = f"There is no {kind} called {str(name)!r}."

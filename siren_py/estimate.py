@@ -9,6 +9,21 @@ class Estimate(NamedTuple):
     """A value and its standard error, both in the same unit.
 
     An error of exactly zero means that the value comes from a closed form.
+
+    Parameters
+    ----------
+    value
+        The value.
+    error
+        Its standard error.
+
+    Examples
+    --------
+    >>> from siren_py import Estimate
+    >>> print(Estimate(23.3, 0.02))
+    23.3 +- 0.02
+    >>> Estimate(3.0, 0.1).value
+    3.0
     """
 
     value: float

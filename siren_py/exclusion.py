@@ -173,10 +173,30 @@ def find_limit(
     precision, max_attempts, seed, workers, progress, path
         As for `siren_py.scan.scan`.
 
+    Returns
+    -------
+    Limit
+        What is excluded, with edges and contours.
+
     Raises
     ------
     ConfigError, UnknownNameError
         If a name does not exist or the grid makes no sense.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import siren_py as sp
+    >>> limit = sp.find_limit(
+    ...     "t2k-2019-dipole",
+    ...     sp.DipolePortal(mass=0.15, d_mu=1e-6),
+    ...     masses=[0.15],
+    ...     couplings=np.geomspace(3e-7, 3e-6, 5),
+    ...     precision=0.2,
+    ...     progress=False,
+    ... )
+    >>> bool(5e-7 < limit.lower[0] < 2e-6)
+    True
     """
     from siren_py.analysis import load_analysis
 

@@ -7,7 +7,7 @@ that end in ``_kernel`` are scalar numba kernels for use in other kernels.
 
 from __future__ import annotations
 
-from math import sqrt
+from math import pi, sqrt
 
 import numpy as np
 
@@ -45,6 +45,37 @@ def basis_kernel(
     c = -1.0 / (sign + z)
     d = x * y * c
     return (1.0 + sign * x * x * c, sign * d, -sign * x), (d, sign + y * y * c, -y)
+
+
+@kernel
+def turn_kernel(u: float) -> tuple[float, float]:
+    """Cosine and sine of 2 pi u for 0 <= u <= 1, to rounding.
+
+    The angle is reduced to within an eighth of a turn, which is exact here, so that the power
+    series do: half the cost of the two functions of any angle.
+    """
+    quarter = int(4.0 * u + 0.5)
+    r = (4.0 * u - quarter) * (0.5 * pi)
+    y = r * r
+    y2 = y * y
+    s = (1.0 - y * (1.0 / 6.0)) + y2 * (1.0 / 120.0 - y * (1.0 / 5040.0))
+    s += (y2 * y2) * (
+        (1.0 / 362880.0 - y * (1.0 / 39916800.0))
+        + y2 * (1.0 / 6227020800.0 - y * (1.0 / 1307674368000.0))
+    )
+    s *= r
+    c = (1.0 - 0.5 * y) + y2 * (1.0 / 24.0 - y * (1.0 / 720.0))
+    c += (y2 * y2) * (
+        (1.0 / 40320.0 - y * (1.0 / 3628800.0))
+        + y2 * (1.0 / 479001600.0 - y * (1.0 / 87178291200.0) + y2 * (1.0 / 20922789888000.0))
+    )
+    odd = quarter & 1 != 0
+    cosine = s if odd else c
+    sine = c if odd else s
+    return (
+        -cosine if (quarter + 1) & 2 != 0 else cosine,
+        -sine if quarter & 2 != 0 else sine,
+    )
 
 
 @kernel
@@ -120,10 +151,22 @@ def _rotate_all(v: FloatArray, n: FloatArray, out: FloatArray) -> None:
             out[i, j] = x * a[j] + y * b[j] + z * n[i, j]
 
 
+def _spread(first: ArrayLike, second: ArrayLike) -> tuple[FloatArray, FloatArray]:
+    """Broadcast two arrays to one shape; what has to be repeated is a copy.
+
+    Kernels would be compiled again for the read-only views that NumPy makes of it.
+    """
+    a, b = np.asarray(first, dtype=np.float64), np.asarray(second, dtype=np.float64)
+    shape = np.broadcast_shapes(a.shape, b.shape)
+    if a.shape != shape:
+        a = np.array(np.broadcast_to(a, shape), order="C")
+    if b.shape != shape:
+        b = np.array(np.broadcast_to(b, shape), order="C")
+    return a, b
+
+
 def _boost(momenta: ArrayLike, frame: ArrayLike, sign: float) -> FloatArray:
-    p, f = np.broadcast_arrays(
-        np.asarray(momenta, dtype=np.float64), np.asarray(frame, dtype=np.float64)
-    )
+    p, f = _spread(momenta, frame)
     if p.ndim == 0 or p.shape[-1] != 4:
         raise KinematicsError(f"Four-vectors must have the shape (..., 4), not {p.shape}.")
     flat = np.ascontiguousarray(f).reshape(-1, 4)
@@ -180,9 +223,7 @@ def rotate_from_z(vectors: ArrayLike, directions: ArrayLike) -> FloatArray:
         Unit vectors, (..., 3), broadcast against `vectors`; the rotation about them is arbitrary
         but fixed.
     """
-    v, n = np.broadcast_arrays(
-        np.asarray(vectors, dtype=np.float64), np.asarray(directions, dtype=np.float64)
-    )
+    v, n = _spread(vectors, directions)
     out = np.empty((v.size // 3, 3))
     _rotate_all(np.ascontiguousarray(v).reshape(-1, 3), np.ascontiguousarray(n).reshape(-1, 3), out)
     return out.reshape(v.shape)

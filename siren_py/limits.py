@@ -19,7 +19,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from siren_py._optional import import_optional
 from siren_py._typing import ArrayLike, BoolArray, FloatArray, PathLike
 from siren_py.errors import ConfigError, FormatError
 from siren_py.io.files import complete_file
@@ -58,6 +57,27 @@ class Limit:
         counts, by the names "minus2", "minus1", "plus1", "plus2", (m, k) each.
     scan
         The expected events behind it, if they were simulated.
+
+    Raises
+    ------
+    ConfigError
+        If shapes do not fit, or an exclusion is negative or not finite.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> limit = Limit(
+    ...     masses=np.array([0.1, 0.2]),
+    ...     couplings=np.array([1e-7, 1e-6]),
+    ...     exclusion=np.array([[0.1, 10.0], [0.01, 1.0]]),
+    ...     exclusion_error=np.zeros((2, 2)),
+    ...     coupling="d_mu",
+    ...     cl=0.9,
+    ...     statistic="cls",
+    ...     name="example",
+    ... )
+    >>> [f"{d:.2e}" for d in limit.lower]
+    ['3.16e-07', '1.00e-06']
     """
 
     masses: FloatArray
@@ -129,6 +149,11 @@ class Limit:
         """The lines around the excluded areas: arrays (n, 2) of mass [GeV] and coupling.
 
         A line whose last point is its first is closed; others end at the edge of the grid.
+
+        Raises
+        ------
+        ConfigError
+            If the grid has a single mass or coupling.
         """
         import contourpy
 
@@ -142,6 +167,11 @@ class Limit:
     def excluded(self, mass: ArrayLike, coupling: ArrayLike) -> BoolArray:
         """Say whether points are excluded, any shape.
 
+        Parameters
+        ----------
+        mass, coupling
+            Points: mass [GeV] and coupling, in the unit of the limit.
+
         Raises
         ------
         ConfigError
@@ -151,6 +181,11 @@ class Limit:
 
     def at(self, mass: ArrayLike, coupling: ArrayLike) -> FloatArray:
         """Interpolate the exclusion at points, any shape.
+
+        Parameters
+        ----------
+        mass, coupling
+            Points: mass [GeV] and coupling, in the unit of the limit.
 
         Raises
         ------
@@ -229,6 +264,11 @@ class Limit:
     def to_csv(self, path: PathLike) -> None:
         """Write the excluded intervals, a row per mass and interval.
 
+        Parameters
+        ----------
+        path
+            File to write.
+
         Raises
         ------
         OutputError
@@ -250,6 +290,11 @@ class Limit:
     def to_json(self, path: PathLike) -> None:
         """Write everything, so that `Limit.load` reads it back.
 
+        Parameters
+        ----------
+        path
+            File to write.
+
         Raises
         ------
         OutputError
@@ -261,6 +306,11 @@ class Limit:
     @classmethod
     def load(cls, path: PathLike) -> Limit:
         """Read what `to_json` wrote.
+
+        Parameters
+        ----------
+        path
+            The file.
 
         Raises
         ------
@@ -331,22 +381,14 @@ class Limit:
         **style
             Passed to `matplotlib.axes.Axes.plot`.
         """
-        pyplot = import_optional("matplotlib.pyplot", "plot", "Plots of limits")
-        if ax is None:
-            _, ax = pyplot.subplots(constrained_layout=True)
-        style = {"color": "#0072B2", "label": f"{self.name}, {self.cl:.0%} CL", **style}
-        for line in self.contour:
-            ax.plot(line[:, 0], line[:, 1], **style)
-            style.pop("label", None)
-        ax.set_xscale("log")
-        ax.set_yscale("log")
-        ax.set_xlabel("mass of N [GeV]")
-        ax.set_ylabel(self.coupling + (f" [{self.unit}]" if self.unit else ""))
-        ax.set_xlim(self.masses[0], self.masses[-1])
-        ax.set_ylim(self.couplings[0], self.couplings[-1])
-        if "label" not in style:
-            ax.legend(frameon=False)
-        return ax
+        from siren_py.plot import draw_limit
+
+        return draw_limit(self, ax, **style)
+
+    def _repr_html_(self) -> str:
+        from siren_py.notebook.results import limit_html
+
+        return limit_html(self)
 
     def __repr__(self) -> str:
         lower = self.lower

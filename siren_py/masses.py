@@ -90,7 +90,13 @@ class MassModel:
             """Return the visible mass of a volume with a radial density."""
 
     def visible(self, index: int) -> VisibleVolume:
-        """Return the visible volume [cm3] of a volume, by material; kept until `add`."""
+        """Return the visible volume [cm3] of a volume, by material; kept until `add`.
+
+        Parameters
+        ----------
+        index
+            Position of the volume in the detector.
+        """
         if self._visible is None:
             self._visible = VisibleVolumes(self.placed())
         return self._visible.of(index)
@@ -110,7 +116,13 @@ class MassModel:
         return self.visible(index).weighted(self._density(index))
 
     def stack_masses(self, name: str) -> dict[str, Estimate]:
-        """Return the visible mass [g] of each material in one volume, e.g. a stack."""
+        """Return the visible mass [g] of each material in one volume, e.g. a stack.
+
+        Parameters
+        ----------
+        name
+            Name of a stack.
+        """
         return self.mass_by_material([name])
 
     def mass_by_material(self, volumes: str | Sequence[str] | None = None) -> dict[str, Estimate]:
@@ -144,7 +156,13 @@ class MassModel:
         return {key: Estimate(value, math.sqrt(var)) for key, (value, var) in total.items()}
 
     def matching_volumes(self, volumes: str | Iterable[str]) -> list[str]:
-        """Return the names of the volumes that match names or globs, each once, in order."""
+        """Return the names of the volumes that match names or globs, each once, in order.
+
+        Raises
+        ------
+        UnknownNameError
+            If a name or glob matches no volume.
+        """
         patterns = [volumes] if isinstance(volumes, str) else list(volumes)
         if not patterns:
             raise GeometryError("No volumes are named: give names or globs such as 'ecal-*'.")

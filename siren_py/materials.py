@@ -158,6 +158,11 @@ class Material:
             to 1 within `FRACTION_TOLERANCE`.
         density
             Density of the mixture [g/cm3].
+
+        Raises
+        ------
+        MaterialError, UnknownNameError
+            As for the class.
         """
         shares = _normalised(f"mass fractions of material {name!r}", parts)
         fractions: defaultdict[str, float] = defaultdict(float)
@@ -200,7 +205,18 @@ class Material:
         )
 
     def with_density(self, density: float) -> Material:
-        """Same material at another density [g/cm3]."""
+        """Same material at another density [g/cm3].
+
+        Parameters
+        ----------
+        density
+            Density [g/cm3].
+
+        Raises
+        ------
+        MaterialError
+            If the density is not positive and finite.
+        """
         density = _non_negative(density, f"The density of material {self.name!r} [g/cm3]")
         if (density > 0.0) != bool(self._fractions):
             raise MaterialError(

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
+from functools import partial
 from math import isfinite
 from typing import Any, ClassVar
 
 import numpy as np
 
+from siren_py import plugins
 from siren_py._typing import ArrayLike, FloatArray
 from siren_py.constants import BOHR_MAGNETON, HBARC, SPEED_OF_LIGHT
 from siren_py.errors import ConfigError, KinematicsError, unknown_name
+from siren_py.notebook.views import ModelViews
 from siren_py.processes.base import Decay, Interaction, canonical_channel
 from siren_py.processes.dipole import DipoleUpscattering
 from siren_py.processes.dipole_decay import CHANNELS, CONVENTIONS, NATURES, DipoleDecay
@@ -29,14 +31,25 @@ _DARKNEWS_NOTE = (
 
 
 def coupling_from_mu_tr(mu_tr: float) -> float:
-    """Coupling d [1/GeV] of a transition moment in the convention of DarkNews, mu_tr = 2 d."""
+    """Coupling d [1/GeV] of a transition moment `mu_tr` = 2 d [1/GeV] of DarkNews.
+
+    Examples
+    --------
+    >>> coupling_from_mu_tr(2.5e-6)
+    1.25e-06
+    """
     return 0.5 * mu_tr
 
 
 def coupling_from_bohr_magnetons(moment: float) -> float:
-    """Coupling d [1/GeV] of a transition moment in Bohr magnetons, H = (mu/2) nubar sigma N F.
+    """Coupling d [1/GeV] of a transition `moment` in Bohr magnetons, H = (mu/2) nubar sigma N F.
 
     d = mu / 2 with mu_B = e / (2 m_e) = 296.3 / GeV: 6.75e-9 mu_B is d = 1e-6 / GeV.
+
+    Examples
+    --------
+    >>> f"{coupling_from_bohr_magnetons(6.75e-9):.3g}"
+    '1e-06'
     """
     return 0.5 * moment * BOHR_MAGNETON
 
@@ -91,7 +104,7 @@ def parameters_of(
     return given
 
 
-class Model:
+class Model(ModelViews):
     """Processes of one's own, put together: which particle interacts and decays how.
 
     Parameters
@@ -112,6 +125,11 @@ class Model:
     ------
     ConfigError
         If a particle decays but has no mass.
+
+    Examples
+    --------
+    >>> Model({}, {}, name="nothing happens").interactions(14)
+    []
     """
 
     def __init__(
@@ -136,11 +154,11 @@ class Model:
                 )
 
     def interactions(self, pdg: int) -> list[Interaction]:
-        """Interactions of a particle with nuclei; empty if it has none."""
+        """Interactions of the particle `pdg` with nuclei; empty if it has none."""
         return self._interactions.get(int(pdg), [])
 
     def decays(self, pdg: int) -> list[Decay]:
-        """Decays of a particle; empty if it is stable."""
+        """Decays of the particle `pdg`; empty if it is stable."""
         return self._decays.get(int(pdg), [])
 
     def to_dict(self) -> dict[str, Any]:
@@ -186,7 +204,7 @@ _DEFAULTS = {
 
 
 @dataclass(frozen=True, repr=False)
-class DipolePortal:
+class DipolePortal(ModelViews):
     """A heavy neutral lepton N coupled to neutrinos by transition magnetic moments.
 
     L = sum_alpha d_alpha nubar_alpha,L sigma_{mu nu} N_R F^{mu nu} + h.c., without a factor 1/2.
@@ -242,6 +260,9 @@ class DipolePortal:
     fermi_momentum: float | None = None
 
     name: ClassVar[str] = "dipole-portal"
+    citations: ClassVar[tuple[str, ...]] = (
+        "magill2018", "miranda2021", "liu2024", "kelly2004", "devries1987", "moniz1971",
+    )  # fmt: skip
 
     def __post_init__(self) -> None:
         if self.nature not in NATURES:
@@ -279,13 +300,13 @@ class DipolePortal:
         return DipoleUpscattering(self.mass, d, outgoing_pdg=pdg, helicity=sign, **options)
 
     def interactions(self, pdg: int) -> list[Interaction]:
-        """Interactions of an incoming particle; empty unless it is a neutrino that couples."""
+        """Interactions of an incoming `pdg`; empty unless it is a neutrino that couples."""
         key = _COUPLING_OF.get(abs(int(pdg)))
         d = getattr(self, key) if key is not None else 0.0
         return [self._upscattering(d, 1 if pdg > 0 else -1)] if d != 0.0 else []
 
     def decays(self, pdg: int) -> list[Decay]:
-        """Decays of a particle; empty unless it is N or its antiparticle."""
+        """Decays of the particle `pdg`; empty unless it is N or its antiparticle."""
         return [self._decay()] if abs(int(pdg)) == HNL_PDG else []
 
     @property
@@ -301,7 +322,7 @@ class DipolePortal:
         return self._decay().channels
 
     def width(self, channel: str | None = None) -> float:
-        """Partial width of N [GeV]; the total width for None.
+        """Partial width of N [GeV] to `channel`; the total width for None.
 
         Raises
         ------
@@ -355,7 +376,7 @@ class DipolePortal:
     def with_coupling(
         self, *, d_e: float | None = None, d_mu: float | None = None, d_tau: float | None = None
     ) -> DipolePortal:
-        """Return the same model with other couplings [1/GeV]; those not given stay."""
+        """Return the same model with other `d_e`, `d_mu`, `d_tau` [1/GeV]; the rest stays."""
         given = {"d_e": d_e, "d_mu": d_mu, "d_tau": d_tau}
         return replace(self, **{k: v for k, v in given.items() if v is not None})  # type: ignore[arg-type]
 
@@ -368,7 +389,7 @@ class DipolePortal:
 
     @classmethod
     def from_dict(cls, record: Mapping[str, Any]) -> DipolePortal:
-        """Build the model from what `to_dict` returned.
+        """Build the model from a `record` that `to_dict` returned.
 
         Raises
         ------
@@ -393,26 +414,83 @@ class DipolePortal:
         return f"DipolePortal({', '.join(parts)})"
 
 
-_RECORDS: dict[str, tuple[str, str]] = {
-    "dipole-portal": ("siren_py.models", "DipolePortal"),
-    "mass-mixing": ("siren_py.models_mixing", "MassMixing"),
+MODELS: Mapping[str, str] = {
+    "dipole-portal": "siren_py.models:DipolePortal",
+    "mass-mixing": "siren_py.models_mixing:MassMixing",
 }
-"""Where the class is that reads the record of a model back, by the name in the record."""
+"""Name of each model of siren_py, which is the name in its record, and its class."""
+
+_OWN_MODELS = (
+    "A file keeps only the names of processes of one's own; models that can be read back are "
+    "those of siren_py and of plug-ins (siren_py.plugins)."
+)
 
 
-def model_from_dict(record: Mapping[str, Any]) -> Any:
-    """Build a model from the record that a file keeps of it.
+def model_names() -> list[str]:
+    """Return the names of all models that `load_model` knows, sorted.
+
+    Examples
+    --------
+    >>> model_names()
+    ['dipole-portal', 'mass-mixing']
+    """
+    return plugins.names("models", MODELS)
+
+
+def load_model(name: str, **parameters: Any) -> Any:
+    """Make a model by its name.
+
+    Parameters
+    ----------
+    name
+        Name, see `model_names`: one of siren_py, or of a plug-in (`siren_py.plugins`).
+    **parameters
+        Parameters of the model, e.g. ``mass=0.1`` [GeV], ``d_mu=1e-7`` [1/GeV].
+
+    Returns
+    -------
+    ModelLike
+        The model.
 
     Raises
     ------
+    UnknownNameError
+        If there is no model of this name, or it has no such parameter.
     ConfigError
-        If the model was put together from a user's own processes, of which only names are kept.
+        If a parameter is missing or cannot be used, or a plug-in does not deliver a model.
+
+    Examples
+    --------
+    >>> load_model("dipole-portal", mass=0.1, d_mu=1e-6)
+    DipolePortal(mass=0.1, d_mu=1e-06, nature='dirac')
+    """
+    return model_from_dict({**parameters, "name": name})
+
+
+def model_from_dict(record: Mapping[str, Any]) -> Any:
+    """Build a model from the `record` that a file keeps of it.
+
+    Raises
+    ------
+    UnknownNameError
+        If no model has the name of the record; so it is if the model was put together from a
+        user's own processes, of which only names are kept.
+    ConfigError
+        If the parameters cannot be used, or a plug-in does not deliver a model.
+
+    Examples
+    --------
+    >>> model_from_dict(DipolePortal(mass=0.1, d_mu=1e-6).to_dict()).d_mu
+    1e-06
     """
     name = str(record.get("name"))
-    if name not in _RECORDS:
-        raise ConfigError(
-            f"The model {name!r} was put together from processes of one's own; a file keeps their "
-            f"names only. Models that can be read back: {', '.join(_RECORDS)}."
-        )
-    module, attribute = _RECORDS[name]
-    return getattr(importlib.import_module(module), attribute).from_dict(record)
+    maker = plugins.find("models", name, MODELS, _OWN_MODELS)
+    parameters = {key: value for key, value in record.items() if key != "name"}
+    if hasattr(maker, "from_dict"):
+        # The class compares the name letter by letter.
+        whole = {**record, "name": getattr(maker, "name", name)}
+        maker, parameters = partial(maker.from_dict, whole), {}
+    model = plugins.make("models", name, maker, parameters)
+    needed = ("interactions", "decays", "particle_masses", "to_dict")
+    plugins.check_methods(f"model {plugins.dashed(name)!r}", model, needed)
+    return model

@@ -11,6 +11,7 @@ from siren_py._typing import ArrayLike, FloatArray
 from siren_py.constants import HBARC, SPEED_OF_LIGHT
 from siren_py.errors import ConfigError, KinematicsError, UnknownNameError, unknown_name
 from siren_py.models import HNL_PDG, DipolePortal, flown_length, parameters_of
+from siren_py.notebook.views import ModelViews
 from siren_py.processes import mixing_decay
 from siren_py.processes.base import Decay, Interaction, canonical_channel
 from siren_py.processes.dipole_decay import CHANNELS as DIPOLE_CHANNELS
@@ -25,7 +26,7 @@ CHANNELS = tuple(dict.fromkeys((*mixing_decay.CHANNELS, *DIPOLE_CHANNELS)))
 
 
 @dataclass(frozen=True, repr=False)
-class MassMixing:
+class MassMixing(ModelViews):
     """A heavy neutral lepton N that mixes with the neutrinos, with or without dipole moments.
 
     N is made in decays of mesons (its flux is that of `siren_py.flux.mesons`; the mixing of the
@@ -79,6 +80,9 @@ class MassMixing:
     sin2_theta_w: float = SIN2_THETA_W
 
     name: ClassVar[str] = "mass-mixing"
+    citations: ClassVar[tuple[str, ...]] = (
+        "gorbunov2007", "ballett2020", "coloma2021", "arguelles2022", *DipolePortal.citations,
+    )  # fmt: skip
 
     def __post_init__(self) -> None:
         if self.nature not in NATURES:
@@ -114,12 +118,12 @@ class MassMixing:
         return DipolePortal(self.mass, self.d_e, self.d_mu, self.d_tau, nature=self.nature)
 
     def interactions(self, pdg: int) -> list[Interaction]:
-        """Interactions of an incoming particle: dipole upscattering of neutrinos, if there is d."""
+        """Interactions of an incoming `pdg`: dipole upscattering of neutrinos, if there is d."""
         dipole = self._dipole()
         return [] if dipole is None else dipole.interactions(pdg)
 
     def decays(self, pdg: int) -> list[Decay]:
-        """Decays of a particle; empty unless it is N or its antiparticle."""
+        """Decays of the particle `pdg`; empty unless it is N or its antiparticle."""
         if abs(int(pdg)) != HNL_PDG:
             return []
         dipole = self._dipole()
@@ -175,7 +179,18 @@ class MassMixing:
         )
 
     def branching_ratio(self, channel: str, *, pdg: int = HNL_PDG) -> float:
-        """Share of the decays that go to `channel`, summed over flavours; see `width`."""
+        """Share of the decays that go to `channel`, summed over flavours; see `width`.
+
+        Parameters
+        ----------
+        channel, pdg
+            As for `width`.
+
+        Raises
+        ------
+        KinematicsError, UnknownNameError
+            As for `width`.
+        """
         return self.width(channel, pdg=pdg) / self.width(pdg=pdg)
 
     @property
@@ -216,7 +231,15 @@ class MassMixing:
         d_mu: float | None = None,
         d_tau: float | None = None,
     ) -> MassMixing:
-        """Return the same model with other couplings; those not given stay."""
+        """Return the same model with other couplings; those not given stay.
+
+        Parameters
+        ----------
+        U_e2, U_mu2, U_tau2
+            Squared mixings.
+        d_e, d_mu, d_tau
+            Dipole couplings [1/GeV].
+        """
         given = {
             "U_e2": U_e2, "U_mu2": U_mu2, "U_tau2": U_tau2,
             "d_e": d_e, "d_mu": d_mu, "d_tau": d_tau,
@@ -230,6 +253,11 @@ class MassMixing:
     @classmethod
     def from_dict(cls, record: Mapping[str, Any]) -> MassMixing:
         """Build the model from what `to_dict` returned.
+
+        Parameters
+        ----------
+        record
+            Plain data.
 
         Raises
         ------

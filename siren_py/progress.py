@@ -1,11 +1,17 @@
-"""Progress of long work: a bar on a terminal, silence elsewhere, or a function of the user's."""
+"""Progress of long work: a bar on a terminal or in a notebook, or a function of the user's.
+
+Elsewhere, such as in a batch job or a pipe, there is silence.
+"""
 
 from __future__ import annotations
 
+import html
+import importlib
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from rich.progress import Task
@@ -14,7 +20,8 @@ ProgressFunction = Callable[[int, int], None]
 """Called with (done, total) whenever a part of the work is done."""
 
 ProgressLike = bool | ProgressFunction | None
-"""True or None: a bar if the error stream is a terminal; False: silence; or a function."""
+"""True or None: a bar on a terminal (error stream) or in a notebook; False: silence; or a
+function."""
 
 
 class Report(Protocol):
@@ -50,6 +57,13 @@ def progress_bar(
 
         yield tell
         return
+    if progress is not False and in_notebook():
+        bar = _NotebookBar(total, what, start)
+        try:
+            yield bar.show
+        finally:
+            bar.end()
+        return
     if progress is False or not on_terminal():
         yield _silent
         return
@@ -79,11 +93,11 @@ def progress_bar(
         Rate(""),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task(what, total=total, completed=start, effective_size=None)
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress_:
+        task = progress_.add_task(what, total=total, completed=start, effective_size=None)
 
         def show(done: int, _: int, effective_size: float | None = None) -> None:
-            bar.update(task, completed=done, effective_size=effective_size)
+            progress_.update(task, completed=done, effective_size=effective_size)
 
         yield show
 
@@ -92,6 +106,58 @@ def on_terminal() -> bool:
     """Return whether there is a terminal to tell people something."""
     # A program without a console (pythonw, a service) has no error stream at all.
     return sys.stderr is not None and sys.stderr.isatty()
+
+
+def in_notebook() -> bool:
+    """Return whether this runs in the kernel of a notebook."""
+    # Nothing is imported for it: where there is a kernel, IPython is loaded.
+    ipython = sys.modules.get("IPython")
+    shell = None if ipython is None else ipython.get_ipython()
+    return getattr(shell, "kernel", None) is not None
+
+
+class _NotebookBar:
+    """A bar in the output of a notebook's cell; needs no widgets, so that it is also saved."""
+
+    _PAUSE = 0.1  # s between two pictures: each is a message to the browser
+
+    def __init__(self, total: int, what: str, start: int) -> None:
+        display: Any = importlib.import_module("IPython.display").display
+        self._total, self._what, self._start = total, what, start
+        self._done = start
+        self._size: float | None = None
+        self._begin = self._last = time.monotonic()
+        self._handle: Any = display(self._picture(), display_id=True)
+
+    def show(self, done: int, total: int, effective_size: float | None = None) -> None:
+        """Take notice of what is done, and show it from time to time."""
+        del total
+        self._done, self._size = done, effective_size
+        if time.monotonic() - self._last >= self._PAUSE:
+            self._update()
+
+    def end(self) -> None:
+        """Show how far it got."""
+        self._update()
+
+    def _update(self) -> None:
+        self._last = time.monotonic()
+        if self._handle is not None:
+            self._handle.update(self._picture())
+
+    def _picture(self) -> Any:
+        page: Any = importlib.import_module("IPython.display").HTML
+        seconds = time.monotonic() - self._begin
+        words = f"{self._done:,}/{self._total:,}"
+        if seconds > 0.0 and self._done > self._start:
+            words += f", {(self._done - self._start) / seconds:,.0f}/s"
+        if self._size is not None:
+            words += f", effective size {self._size:.3g}"
+        return page(
+            f'<div>{html.escape(self._what)} <progress max="{max(self._total, 1)}" '
+            f'value="{self._done}" style="width:20em;vertical-align:middle"></progress> '
+            f"{words}, {seconds:.1f} s</div>"
+        )
 
 
 def _silent(done: int, total: int, effective_size: float | None = None) -> None:

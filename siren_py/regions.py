@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from siren_py._typing import ArrayLike, BoolArray, FloatArray, IntArray, RNGLike
+from siren_py.driving import rows_of
 from siren_py.errors import GeometryError
 from siren_py.geometry.arrays import (
     External,
@@ -123,8 +124,9 @@ class Region:
         leaf = np.minimum(leaf, len(self.solids) - 1).astype(np.int64)
         points = np.empty((n, 3))
         for i, solid in enumerate(self.solids):
-            mine = leaf == i
-            local = np.asarray(solid.solid.sample(int(mine.sum()), generator), dtype=np.float64)
+            mine = np.flatnonzero(leaf == i)
+            own = rows_of(generator, mine, solid.solid)
+            local = np.asarray(solid.solid.sample(mine.size, own), dtype=np.float64)
             points[mine] = solid.placement.to_detector(local.reshape(-1, 3))
         return points, leaf
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from siren_py.estimate import Estimate
+from siren_py.tables import Table, estimates, facts, rich_group
 from siren_py.tree import EventTable
 from siren_py.weighting import (
     ARRIVAL_FACTORS,
@@ -65,6 +66,32 @@ class Summary:
             }
         return result
 
+    def parts(self) -> list[str | Table]:
+        """Return the summary as a title and tables, for terminals and notebooks."""
+        e = self.expected
+        rows: list[tuple[str, object]] = [
+            ("expected events", f"{e.value:.5g} +- {e.error:.2g} for {_exposure_text(self.pot)}"),
+            ("events stored", f"{self.n_events:,} of {self.n_attempts:,} attempts"),
+            ("effective size", f"{self.effective_size:,.0f}"),
+        ]
+        heads = {key: key.replace("_", " ") for key in self.by}
+        return [
+            self.title,
+            facts(rows),
+            *(
+                estimates(table.items(), (heads[key], "expected"), e.value, f"by {heads[key]}")
+                for key, table in self.by.items()
+            ),
+        ]
+
+    def __rich__(self) -> Any:
+        return rich_group(self.parts())
+
+    def _repr_html_(self) -> str:
+        from siren_py.notebook.results import summary_html
+
+        return summary_html(self)
+
     def __str__(self) -> str:
         e = self.expected
         relative = f" ({e.error / e.value:.2%})" if e.value > 0.0 else ""
@@ -104,14 +131,16 @@ def summarise(sample: Sample, pot: float | Mapping[str, float]) -> Summary:
     keys = ("region", "material", "target_part")
     labels = {key: sample._labels(key) for key in keys}
     exposure = exposure_by_flux(pot, sample.lookup["fluxes"])
-    plain, total = Sums(sample.attempts), Sums(sample.attempts)
-    by = {key: Sums(sample.attempts, len(labels[key])) for key in keys}
+    replicas = sample.replicas
+    plain, total = Sums(sample.attempts), Sums(sample.attempts, replicas=replicas)
+    by = {key: Sums(sample.attempts, len(labels[key]), replicas) for key in keys}
     for table in sample.tables():
         weights, run = sample._table_weights(table, exposure), run_of(table)
         plain.add(product_of_factors(table), run=run)
-        total.add(weights, run=run)
+        event = table.events["event"]
+        total.add(weights, run=run, event=event)
         for key in keys:
-            by[key].add(weights, sample._category(key, table), run)
+            by[key].add(weights, sample._category(key, table), run, event)
     return Summary(
         expected=total.estimate(),
         pot=dict(pot) if isinstance(pot, Mapping) else float(pot),
@@ -146,6 +175,11 @@ class Explanation:
     factors: dict[str, tuple[float, str, str]]
     facts: dict[str, str]
     n_attempts: int
+
+    def _repr_html_(self) -> str:
+        from siren_py.notebook.results import explanation_html
+
+        return explanation_html(self)
 
     def __str__(self) -> str:
         lines = [f"Event {self.event}: weight {self.weight:.6g} events per POT"]

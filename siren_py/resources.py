@@ -76,12 +76,24 @@ class Resource(NamedTuple):
 
 
 def list_detectors() -> list[str]:
-    """Return the names of all detectors that `load_detector` knows, sorted."""
+    """Return the names of all detectors that `load_detector` knows, sorted.
+
+    Examples
+    --------
+    >>> "nd280" in list_detectors()
+    True
+    """
     return sorted(resources("detectors"))
 
 
 def list_fluxes() -> list[str]:
-    """Return the names of all fluxes that `siren_py.load_flux` knows, sorted."""
+    """Return the names of all fluxes that `siren_py.load_flux` knows, sorted.
+
+    Examples
+    --------
+    >>> "t2k-nd280" in list_fluxes()
+    True
+    """
     return sorted(resources("fluxes"))
 
 

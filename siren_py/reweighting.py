@@ -6,10 +6,11 @@ multiplied by
 
     (d sigma' / d sigma) x [exp(-s/L')/L'] / [exp(-s/L)/L] x (branching ratio' / branching ratio),
 
-which is exact for any event. What changes is the spread of the weights, hence the effective
-size: towards shorter lives the ratio is at most L/L' and the events stay useful over a factor of
-ten in L; towards longer lives it grows as exp(s/L - s/L'), and few events decide. So go from
-weak couplings to strong ones, and look at `Sample.effective_size` of what comes out.
+which is exact for any event; for other matter see `siren_py.other_matter`. What changes is the
+spread of the weights, hence the effective size: towards shorter lives the ratio is at most L/L'
+and the events stay useful over a factor of ten in L; towards longer lives it grows as
+exp(s/L - s/L'), and few events decide. So go from weak couplings to strong ones, and look at
+`Sample.effective_size` of what comes out.
 """
 
 from __future__ import annotations
@@ -25,10 +26,13 @@ from siren_py.flux import Flux, FluxLike
 from siren_py.flux.produced import ProducedFlux
 from siren_py.injection.aimed import REACH
 from siren_py.injection.signal import ModelLike, Signal
+from siren_py.other_matter import OtherMatter
 from siren_py.processes.base import Decay, Interaction
+from siren_py.resources import detector_provenance, load_detector
 from siren_py.tree import EventTable, offsets_of, vertex_of
 
 if TYPE_CHECKING:
+    from siren_py.detector import DetectorModel
     from siren_py.sample import Sample
 
 _LOST = 1e-6
@@ -281,9 +285,13 @@ def reweight(
     *,
     model: ModelLike | None = None,
     flux: FluxLike | Sequence[FluxLike] | None = None,
+    detector: DetectorModel | str | None = None,
     **couplings: float,
 ) -> Sample:
-    """Return the same events with the weights of another model or flux; see `Sample.reweight`."""
+    """Return the same events with the weights of another model, flux or detector.
+
+    See `Sample.reweight`.
+    """
     from siren_py.sample import Sample
     from siren_py.store import TableStore
 
@@ -297,8 +305,13 @@ def reweight(
                 "pass the other model as `model`."
             )
         model = own.with_coupling(**couplings)
-    if model is None and flux is None:
-        raise ConfigError("Say what to reweight to: couplings (d_mu=...), `model` or `flux`.")
+    if model is None and flux is None and detector is None:
+        raise ConfigError(
+            "Say what to reweight to: couplings (d_mu=...), `model`, `flux` or `detector`."
+        )
+    if isinstance(detector, str):
+        detector = load_detector(detector)
+    matter = None if detector is None else OtherMatter(sample, model or own, detector)
     fluxes = None if flux is None else _matching_fluxes(sample, flux)
     store = TableStore()
     for table in sample.tables():
@@ -312,6 +325,10 @@ def reweight(
             events["factor_branching"] = events["factor_branching"] * branching
         if fluxes is not None:
             events["factor_flux"] = events["factor_flux"] * _flux_ratio(table, fluxes)
+        if matter is not None:
+            ratio, material = matter.change(table)
+            events["factor_matter"] = events["factor_matter"] * ratio
+            events["material"] = material.astype(events["material"].dtype)
         store.append(
             EventTable(
                 events, table.vertices, table.vertex_counts, table.particles, table.particle_counts
@@ -319,6 +336,8 @@ def reweight(
         )
     now = sample.fluxes if fluxes is None else [new for _, new in fluxes]
     names = _names(sample, fluxes)
+    if detector is not None:
+        names["materials"] = list(detector.material_names)
     if model is not None:
         # The fluxes that the model makes have grown with it.
         for i, production in produced_fluxes(sample).items():
@@ -331,9 +350,10 @@ def reweight(
         store,
         sample.n_attempts,
         names,
-        _provenance(sample, model, fluxes),
+        _provenance(sample, model, fluxes, detector),
         model=model if model is not None else own,
         fluxes=now,
+        detector=sample.detector if detector is None else detector,
     )
 
 
@@ -409,6 +429,7 @@ def _provenance(
     sample: Sample,
     model: ModelLike | None,
     fluxes: Sequence[tuple[FluxLike, FluxLike]] | None,
+    detector: DetectorModel | None,
 ) -> dict[str, Any]:
     from siren_py.simulation import describe_flux
 
@@ -419,5 +440,7 @@ def _provenance(
         configuration["model"] = model.to_dict()
     if fluxes is not None:
         configuration["fluxes"] = [describe_flux(new) for _, new in fluxes]
+    if detector is not None:
+        configuration["detector"] = detector_provenance(detector)
     provenance["configuration"] = configuration
     return provenance

@@ -11,15 +11,20 @@ import numpy.typing as npt
 from siren_py._typing import BoolArray, FloatArray, IntArray, PathLike
 from siren_py.errors import ConfigError, unknown_name
 from siren_py.estimate import Estimate
+from siren_py.notebook.views import SampleViews
+from siren_py.replicas import Replicas, replicas_of
 from siren_py.report import Explanation, Summary, explain_event, summarise
-from siren_py.selection import Cut, CutFlow, CutFunction, as_cut, cut_flow, evaluate_cut
+from siren_py.selection import CutFlow, CutLike, as_cut, cut_flow, evaluate_cut
 from siren_py.store import TableStore
 from siren_py.tree import BEAM, FINAL, EventTable, concatenate, vertex_of
 from siren_py.weighting import Sums, exposure_by_flux, product_of_factors, run_of
 
 if TYPE_CHECKING:
     import awkward as ak
+    import pandas as pd
+    import polars as pl
 
+    from siren_py.detector import DetectorModel
     from siren_py.flux import FluxLike
     from siren_py.injection.arrival import ArrivalInjector
     from siren_py.injection.injector import Injector
@@ -37,7 +42,7 @@ KEYS = {
 """What `Sample.by` can group by, and the list of names that belongs to it."""
 
 
-class Sample:
+class Sample(SampleViews):
     """Weighted events of one run, or of several combined.
 
     A sample is made by `siren_py.Simulation.run` or `siren_py.read_root`. Its events are held
@@ -58,9 +63,23 @@ class Sample:
         Configuration, seed, versions: what is written into every output.
     injector
         What made the events, where that is known: for densities in combinations.
-    model, fluxes
-        Model and fluxes that the weights are for, where these are known as objects; those of
-        the injector by default.
+    model, fluxes, detector
+        Model, fluxes and detector that the weights are for, where these are known as objects;
+        those of the injector by default.
+
+    Raises
+    ------
+    ConfigError
+        If `n_attempts` is below 1.
+
+    Examples
+    --------
+    >>> import siren_py as sp
+    >>> model = sp.DipolePortal(mass=0.1, d_mu=3.87e-7)
+    >>> sim = sp.Simulation("nd280", "t2k-nd280:fhc:numu", model, region="tpc")
+    >>> sample = sim.run(1000, seed=1)
+    >>> sample.weights.shape == (len(sample),)
+    True
     """
 
     def __init__(
@@ -73,6 +92,7 @@ class Sample:
         *,
         model: ModelLike | None = None,
         fluxes: Sequence[FluxLike] | None = None,
+        detector: DetectorModel | None = None,
     ) -> None:
         if n_attempts < 1:
             raise ConfigError(f"A sample needs at least one attempt; it has {n_attempts}.")
@@ -84,7 +104,8 @@ class Sample:
         if injector is not None:
             model = injector.model if model is None else model
             fluxes = injector.fluxes if fluxes is None else fluxes
-        self.model = model
+            detector = injector.detector if detector is None else detector
+        self.model, self.detector = model, detector
         self.fluxes = None if fluxes is None else list(fluxes)
 
     # ---------------------------------------------------------------- size and access
@@ -112,6 +133,11 @@ class Sample:
         return np.array(counts, dtype=np.int64)
 
     @property
+    def replicas(self) -> Replicas | None:
+        """Chunks whose spread is the error of all sums; None if attempts are independent."""
+        return replicas_of(self.provenance)
+
+    @property
     def runs(self) -> IntArray | None:
         """Number of the run of each event, (n,), in a combined sample; None for a single run."""
         runs = [run_of(table) for table in self._store]
@@ -136,11 +162,17 @@ class Sample:
         """Return a sample with other tables and all else the same."""
         return Sample(
             store, self.n_attempts, self._names, provenance, self.injector,
-            model=self.model, fluxes=self.fluxes,
+            model=self.model, fluxes=self.fluxes, detector=self.detector,
         )  # fmt: skip
 
     def table(self) -> EventTable:
-        """Return all events in one table (loads everything into memory)."""
+        """Return all events in one table (loads everything into memory).
+
+        Raises
+        ------
+        ConfigError
+            If there is no table.
+        """
         if len(self._store) == 0:
             raise ConfigError("The sample holds no table, not even an empty one.")
         return concatenate(list(self._store))
@@ -165,7 +197,7 @@ class Sample:
         return np.asarray(products / self.n_attempts)
 
     def weights_at(self, pot: float | Mapping[str, float]) -> FloatArray:
-        """Return the weights times the exposure of each event's flux, shape (n,)."""
+        """Return the weights times the exposure `pot` of each event's flux, shape (n,)."""
         exposure = exposure_by_flux(pot, self._names["fluxes"])
         return np.concatenate([self._table_weights(t, exposure) for t in self._store])
 
@@ -220,14 +252,30 @@ class Sample:
         return np.concatenate([vertex_of(t, number) for t in self._store])
 
     def to_awkward(self) -> ak.Array:
-        """Return the events as an awkward array of records with jagged particles and vertices."""
-        import awkward as ak
+        """Return the events as an awkward array of records with jagged particles and vertices.
 
-        table = self.table()
-        fields: dict[str, Any] = {"weight": self.weights, **table.events}
-        fields["vertices"] = ak.unflatten(ak.zip(dict(table.vertices)), table.vertex_counts)
-        fields["particles"] = ak.unflatten(ak.zip(dict(table.particles)), table.particle_counts)
-        return ak.zip(fields, depth_limit=1)
+        The particles are four-momenta of the library vector: with the extra ``vector`` they have
+        ``mass``, ``pt``, ``eta``, ``deltaR`` and can be added.
+        """
+        from siren_py.io.arrays import events_of
+
+        return events_of(self)
+
+    def to_pandas(self, what: str = "events") -> pd.DataFrame:
+        """Return a pandas data frame of `what`: ``"events"``, ``"particles"`` or ``"vertices"``.
+
+        It has a row for each; integers that stand for names become categories. See
+        `siren_py.io.frames` for columns and index.
+        """
+        from siren_py.io.frames import to_pandas
+
+        return to_pandas(self, what)
+
+    def to_polars(self, what: str = "events") -> pl.DataFrame:
+        """Return a polars data frame of `what`; as `to_pandas`, with ``entry`` as a column."""
+        from siren_py.io.frames import to_polars
+
+        return to_polars(self, what)
 
     @property
     def events(self) -> ak.Array:
@@ -242,7 +290,7 @@ class Sample:
     # ---------------------------------------------------------------- sums
 
     def expected(
-        self, pot: float | Mapping[str, float] = 1.0, cut: Cut | CutFunction | None = None
+        self, pot: float | Mapping[str, float] = 1.0, cut: CutLike | None = None
     ) -> Estimate:
         """Expected number of events and its statistical error.
 
@@ -251,7 +299,7 @@ class Sample:
         pot
             Protons on target; a mapping gives them per beam mode, ``{"fhc": ..., "rhc": ...}``.
         cut
-            Cut (or several joined by ``&``) that the events must pass.
+            Cut (or several joined by ``&``), or its name, that the events must pass.
 
         Returns
         -------
@@ -266,13 +314,13 @@ class Sample:
             If a weight is NaN, infinite or negative.
         """
         exposure = exposure_by_flux(pot, self._names["fluxes"])
-        sums = Sums(self.attempts)
+        sums = Sums(self.attempts, replicas=self.replicas)
         chosen = None if cut is None else as_cut(cut)
         for table in self._store:
             weights = self._table_weights(table, exposure)
             if chosen is not None:
                 weights = np.where(evaluate_cut(chosen, self._with_table(table)), weights, 0.0)
-            sums.add(weights, run=run_of(table))
+            sums.add(weights, run=run_of(table), event=table.events["event"])
         return sums.estimate()
 
     @property
@@ -301,13 +349,13 @@ class Sample:
         """
         labels = self._labels(key)
         exposure = exposure_by_flux(pot, self._names["fluxes"])
-        sums = Sums(self.attempts, len(labels))
+        sums = Sums(self.attempts, len(labels), self.replicas)
         for table in self._store:
             weights = self._table_weights(table, exposure)
-            sums.add(weights, self._category(key, table), run_of(table))
+            sums.add(weights, self._category(key, table), run_of(table), table.events["event"])
         return sums.by_name(labels)
 
-    def select(self, cut: Cut | CutFunction) -> Sample:
+    def select(self, cut: CutLike) -> Sample:
         """Return the events that pass the cut; the number of attempts stays, so weights hold."""
         chosen = as_cut(cut)
         store = self._store.map(lambda t: t.take(evaluate_cut(chosen, self._with_table(t))))
@@ -315,10 +363,8 @@ class Sample:
         provenance["cuts"] = [*provenance.get("cuts", []), chosen.name]
         return self._like(store, provenance)
 
-    def cut_flow(
-        self, cuts: Iterable[Cut | CutFunction], pot: float | Mapping[str, float] = 1.0
-    ) -> CutFlow:
-        """Apply cuts in order and count what is left after each; see `siren_py.selection`."""
+    def cut_flow(self, cuts: Iterable[CutLike], pot: float | Mapping[str, float] = 1.0) -> CutFlow:
+        """Apply cuts in order and count what is left for `pot`; see `siren_py.selection`."""
         return cut_flow(self, cuts, pot)
 
     def reweight(
@@ -326,9 +372,10 @@ class Sample:
         *,
         model: ModelLike | None = None,
         flux: FluxLike | Sequence[FluxLike] | None = None,
+        detector: DetectorModel | str | None = None,
         **couplings: float,
     ) -> Sample:
-        """Return the same events with the exact weights of other couplings, model or flux.
+        """Return the same events with exact weights of other couplings, model, flux or matter.
 
         Parameters
         ----------
@@ -336,6 +383,9 @@ class Sample:
             Another model with the same particles and masses.
         flux
             A flux for each of the sample's, of the same flavours in the same order.
+        detector
+            A detector with the same volumes, region and beam, filled with other materials of
+            the same nuclides; or the name of its script.
         **couplings
             Couplings by name, e.g. ``d_mu=2e-7`` [1/GeV]: those that change.
 
@@ -349,7 +399,8 @@ class Sample:
         ------
         ConfigError
             If masses or angular distributions differ, the other flux reaches beyond the
-            sample's energies, or the events do not reach far enough upstream.
+            sample's energies, the other detector has targets where the sample's has none, or
+            the events do not reach far enough upstream.
 
         Examples
         --------
@@ -363,12 +414,12 @@ class Sample:
         """
         from siren_py.reweighting import reweight
 
-        return reweight(self, model=model, flux=flux, **couplings)
+        return reweight(self, model=model, flux=flux, detector=detector, **couplings)
 
     # ---------------------------------------------------------------- words
 
     def summary(self, pot: float | Mapping[str, float] = 1.0) -> Summary:
-        """Return expected events, errors and where they come from; prints as a table."""
+        """Return for `pot` expected events, errors and where they come from; prints as a table."""
         return summarise(self, pot)
 
     def explain(self, number: int) -> Explanation:
@@ -410,6 +461,23 @@ class Sample:
         from siren_py.io.root import write_root
 
         write_root(self, path, overwrite=overwrite)
+
+    def write(
+        self, path: PathLike, *, format: str | None = None, **options: Any
+    ) -> tuple[str, ...]:
+        """Write the sample to the file `path`, in the format that the file's name stands for.
+
+        `format` names it where the name does not tell; `options` and errors are those of
+        `siren_py.io.formats.write_sample`.
+
+        Returns
+        -------
+        tuple of str
+            What the format cannot hold; empty for ROOT, RNTuple, Parquet, HDF5 and HepMC3.
+        """
+        from siren_py.io.formats import write_sample
+
+        return write_sample(self, path, format=format, **options)
 
     @property
     def lookup(self) -> dict[str, Any]:

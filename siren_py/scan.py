@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from siren_py._typing import ArrayLike, BoolArray, FloatArray, PathLike
 from siren_py.errors import ConfigError, FormatError, KinematicsError, NoRateError
@@ -26,6 +27,7 @@ from siren_py.progress import ProgressLike, progress_bar
 from siren_py.reweighting import Flights
 from siren_py.runs.chunks import CHUNK_SIZE
 from siren_py.sample import Sample
+from siren_py.scan_table import records, structured
 from siren_py.simulation import Simulation
 from siren_py.store import TableStore
 from siren_py.tree import EventTable
@@ -66,6 +68,14 @@ class Scan:
         Attempts made per mass, (m,).
     configuration
         What was scanned; plain data.
+
+    Examples
+    --------
+    >>> import siren_py as sp
+    >>> model = sp.DipolePortal(mass=0.1, d_mu=1e-7)
+    >>> sim = sp.Simulation("nd280", "t2k-nd280:fhc:numu", model, region="tpc")
+    >>> sim.scan([0.1], [1e-7, 1e-6], pot=1e21, precision=0.1).total.shape
+    (1, 2)
     """
 
     masses: FloatArray
@@ -100,22 +110,45 @@ class Scan:
             "configuration": dict(self.configuration),
         }
 
-    def to_awkward(self) -> Any:
-        """Return the points as an awkward array of records: mass, coupling, value, error, ..."""
-        import awkward as ak
+    def to_numpy(self) -> npt.NDArray[np.void]:
+        """Return the scan as a table: one row per mass, coupling and channel.
 
-        mass, coupling = np.meshgrid(self.masses, self.couplings, indexing="ij")
-        columns = {
-            "mass": mass.ravel(),
-            "coupling": coupling.ravel(),
-            "expected": self.total.ravel(),
-            "error": self.total_error.ravel(),
-            "effective": self.effective.ravel(),
-        }
-        return ak.zip(columns)
+        Returns
+        -------
+        ndarray
+            Structured, (m k channels,), in the order of the grid, with the fields ``mass`` [GeV],
+            ``coupling``, ``channel``, ``expected``, ``error``, ``effective`` (effective events
+            behind the point, all channels together) and ``attempts`` (made for this mass). NaN
+            where a scan was interrupted.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> numbers = np.array([[[4.0], [9.0]]])
+        >>> scan = Scan(np.array([0.1]), np.array([1e-7, 2e-7]), ("events",), numbers,
+        ...             0.1 * numbers, numbers[..., 0], np.array([16384.0]))
+        >>> table = scan.to_numpy()
+        >>> table[table["coupling"] > 1e-7][["expected", "error"]].tolist()
+        [(9.0, 0.9)]
+        """
+        return structured(self)
+
+    def to_awkward(self) -> Any:
+        """Return the rows of `to_numpy` as an awkward array of records.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> one = np.ones((1, 1, 1))
+        >>> scan = Scan(np.array([0.1]), np.array([1e-7]), ("events",), one, 0.1 * one,
+        ...             one[0], np.array([16384.0]))
+        >>> scan.to_awkward().channel.tolist()
+        ['events']
+        """
+        return records(self)
 
     def save(self, path: PathLike) -> None:
-        """Write the scan to a file (npz) that `Scan.load` reads.
+        """Write the scan to `path` (npz) that `Scan.load` reads.
 
         Raises
         ------
@@ -137,7 +170,7 @@ class Scan:
 
     @classmethod
     def load(cls, path: PathLike) -> Scan:
-        """Read what `save` wrote.
+        """Read what `save` wrote to `path`.
 
         Raises
         ------
@@ -163,6 +196,17 @@ class Scan:
     def finished(self) -> BoolArray:
         """Whether each mass is done, (m,): a scan that was interrupted has some that are not."""
         return np.asarray(~np.isnan(self.values).any(axis=(1, 2)))
+
+    def plot(self, ax: Any = None, **options: Any) -> Any:
+        """Draw the expected events into `ax`; `options` as for `siren_py.plot.draw_scan`."""
+        from siren_py.plot import draw_scan
+
+        return draw_scan(self, ax, **options)
+
+    def _repr_html_(self) -> str:
+        from siren_py.notebook.results import scan_html
+
+        return scan_html(self)
 
 
 @dataclass

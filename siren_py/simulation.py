@@ -21,7 +21,7 @@ from siren_py.progress import ProgressLike
 from siren_py.resources import detector_provenance, load_detector
 from siren_py.runs.chunks import CHUNK_SIZE
 from siren_py.sample import Sample
-from siren_py.selection import Cut, CutFunction, as_cut, evaluate_cut
+from siren_py.selection import CutLike, as_cut, evaluate_cut
 from siren_py.weighting import exposure_by_flux
 
 if TYPE_CHECKING:
@@ -152,6 +152,11 @@ class Simulation:
             f"region={self.region!r})"
         )
 
+    def _repr_html_(self) -> str:
+        from siren_py.notebook.results import simulation_html
+
+        return simulation_html(self)
+
     @cached_property
     def _flux_descriptions(self) -> list[dict[str, Any]]:
         return [describe_flux(f) for f in self.fluxes]
@@ -167,6 +172,7 @@ class Simulation:
             "decay": self.decay,
             "region": self.region,
             "proposal": self._proposal,
+            "driving": "random",
             "chunk_size": CHUNK_SIZE,
         }
 
@@ -181,6 +187,7 @@ class Simulation:
         checkpoint: PathLike | None = None,
         resume: bool = False,
         chunks: tuple[int, int] | None = None,
+        driving: str = "random",
         progress: ProgressLike = None,
     ) -> Sample:
         """Make `n` attempts and return the weighted events.
@@ -209,6 +216,10 @@ class Simulation:
             (first, end): make only the chunks from `first` to before `end` (each of
             `siren_py.simulation.CHUNK_SIZE` attempts) of the run of `n` attempts. The sample
             counts the attempts that it holds; `siren_py.runs.merging.merge` joins samples.
+        driving
+            ``"random"``, or ``"sobol"``: scrambled Sobol nets, one per chunk. Expectations stay,
+            errors come from the spread of the chunks and are smaller; take four whole chunks
+            (of `siren_py.simulation.CHUNK_SIZE` attempts) or more. See `siren_py.driving`.
         progress
             None or True: a bar if the error stream is a terminal; False: silence; or a
             function that is called with (done, total) attempts.
@@ -220,6 +231,8 @@ class Simulation:
 
         Raises
         ------
+        UnknownNameError
+            If there is no such driving or backend.
         ConfigError
             If an argument is out of range, or the folder of finished chunks is that of another
             run, or of this one but `resume` is False.
@@ -244,7 +257,9 @@ class Simulation:
         """
         from siren_py.runs.running import Request, run
 
-        request = Request(n, seed, workers, backend, output, checkpoint, resume, chunks, progress)
+        request = Request(
+            n, seed, workers, backend, output, checkpoint, resume, chunks, progress, driving
+        )
         return run(self, request)
 
     @cached_property
@@ -261,7 +276,7 @@ class Simulation:
         *,
         coupling: str = "d_mu",
         pot: float | Mapping[str, float] = 1.0,
-        cut: Cut | CutFunction | None = None,
+        cut: CutLike | None = None,
         precision: float = 0.01,
         max_attempts: int = 1_000_000,
         seed: int = 1,
@@ -332,7 +347,8 @@ class Simulation:
             passed = True if chosen is None else evaluate_cut(chosen, sample)
             return np.asarray(counted * passed)[None, :]
 
-        configuration = dict(self.configuration)
+        # What scans are driven by does not change.
+        configuration = {k: v for k, v in self.configuration.items() if k != "driving"}
         configuration["model"] = {
             k: v for k, v in self.model.to_dict().items() if k not in ("mass", coupling)
         }
@@ -354,7 +370,7 @@ class Simulation:
         return {**self.injector.names(), "fluxes": self._flux_descriptions}
 
     def provenance(self, seed: int, n: int) -> dict[str, Any]:
-        """Return what is written into every output of a run of `n` attempts."""
+        """Return what is written into every output of a run of `n` attempts with `seed`."""
         from siren_py import __version__
 
         return {

@@ -17,6 +17,7 @@ import numpy as np
 from siren_py._typing import FloatArray, IntArray
 from siren_py.errors import ConfigError, WeightError, unknown_name
 from siren_py.estimate import Estimate
+from siren_py.replicas import Replicas
 from siren_py.tree import EventTable
 
 FACTORS: Mapping[str, tuple[str, str]] = {
@@ -139,10 +140,17 @@ class Sums:
         run.
     n_categories
         Number of categories; 1 for a plain sum.
+    replicas
+        Chunks whose spread is the error; None if all attempts are independent.
     """
 
-    def __init__(self, attempts: IntArray, n_categories: int = 1) -> None:
-        self._attempts = attempts
+    def __init__(
+        self, attempts: IntArray, n_categories: int = 1, replicas: Replicas | None = None
+    ) -> None:
+        self._attempts, self._replicas = attempts, replicas
+        if replicas is not None:
+            self._chunks = np.zeros((n_categories, int(replicas.starts[-1])))
+            self._rest = np.zeros((2, n_categories, attempts.size))
         self._sums = np.zeros((n_categories, attempts.size))
         self._squares = np.zeros((n_categories, attempts.size))
         self.count = np.zeros(n_categories, dtype=np.int64)
@@ -165,8 +173,14 @@ class Sums:
         weights: FloatArray,
         category: IntArray | None = None,
         run: IntArray | None = None,
+        event: IntArray | None = None,
     ) -> None:
-        """Add the weights, each to its category and run (to the first where none are given)."""
+        """Add the weights, each to its category and run (to the first where none are given).
+
+        `event` are the numbers of the attempts, needed where chunks are replicas.
+        """
+        if self._replicas is not None:
+            self._add_replicas(self._replicas, weights, category, run, event)
         size = self._sums.size
         index = np.zeros(weights.size, dtype=np.int64)
         if category is not None:
@@ -179,18 +193,54 @@ class Sums:
         self._sums += np.bincount(index, weights, minlength=size).reshape(shape)
         self._squares += np.bincount(index, np.square(weights), minlength=size).reshape(shape)
 
+    def _add_replicas(
+        self,
+        replicas: Replicas,
+        weights: FloatArray,
+        category: IntArray | None,
+        run: IntArray | None,
+        event: IntArray | None,
+    ) -> None:
+        if event is None:
+            raise ValueError("Where chunks are replicas, the number of each attempt is needed.")
+        replica = replicas.of_events(event, run)
+        row = np.zeros(weights.size, dtype=np.int64) if category is None else category
+        column = np.zeros(weights.size, dtype=np.int64) if run is None else run
+        whole, rest = replica >= 0, replica < 0
+        np.add.at(self._chunks, (row[whole], replica[whole]), weights[whole])
+        for power, sums in enumerate(self._rest, start=1):
+            np.add.at(sums, (row[rest], column[rest]), weights[rest] ** power)
+
     def estimate(self, category: int = 0) -> Estimate:
         """Return the sum and its statistical error, attempts without an event included.
 
         The sum over a run is N times the mean of N independent attempts, so its variance is
-        N/(N-1) [sum w^2 - (sum w)^2/N]; those of several runs add up.
+        N/(N-1) [sum w^2 - (sum w)^2/N]; those of several runs add up. For replicas see
+        `siren_py.replicas`.
         """
         sums, squares, n = self._sums[category], self._squares[category], self._attempts
         value = float(sums.sum())
         if (n < 2).any():
             return Estimate(value, value)
         variance = (squares - sums**2 / n) * n / (n - 1)
+        if self._replicas is not None:
+            variance = self._of_replicas(self._replicas, category, variance)
         return Estimate(value, float(np.sqrt(np.maximum(variance, 0.0).sum())))
+
+    def _of_replicas(self, replicas: Replicas, category: int, variance: FloatArray) -> FloatArray:
+        """Put the variance from the spread of replicas where a run has some, (runs,)."""
+        result = np.maximum(variance, 0.0)
+        for run, numbers in enumerate(replicas.numbers):
+            if not numbers.size:
+                continue
+            result[run] = replicas.variance(self._chunks[category], run)
+            rest, square = self._rest[:, category, run]
+            m = replicas.rest_size[run]
+            if m > 1:
+                result[run] += max(square - rest**2 / m, 0.0) * m / (m - 1)
+            else:
+                result[run] += rest**2
+        return result
 
     def by_name(self, names: Sequence[str]) -> dict[str, Estimate]:
         """Return the estimates of the categories that have events, the largest first."""

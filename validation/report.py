@@ -3,11 +3,15 @@
 One command::
 
     python validation/report.py [--outputs FOLDER] [--quick] [--workers N] [--output FILE]
+                                [--figures FOLDER]
 
 Each reproduction is run into a folder of its name in FOLDER (default: validation/outputs), unless
 it has been run there with the present code; pieces that an interrupted run has finished are kept.
 The comparisons with other programs are read from the tables that compare_siren.py and
 compare_geant4.py made. What cannot be reproduced is described in not_reproduced.md.
+
+``--figures docs/figures`` writes the figures of all reproductions there as ``NAME-FIGURE.png``,
+at the size of a page, and those of the comparisons with other programs.
 """
 
 from __future__ import annotations
@@ -19,6 +23,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from siren_py.io.files import complete_file
 from siren_py.reproduction import Agreement, find_reproduction, reproduce, reproduction_names
@@ -141,6 +146,80 @@ def geant4_section() -> Section:
     )
 
 
+# ----------------------------------------------------------------------- figures
+
+WIDTH = 1100
+"""Of the figures on a page, in pixels."""
+
+
+def write_figures(outputs: Path, folder: Path) -> list[Path]:
+    """Write the figures of the reproductions and of the comparisons into a folder."""
+    from PIL import Image
+
+    folder.mkdir(parents=True, exist_ok=True)
+    written = []
+    for name in reproduction_names():
+        for source in sorted((outputs / name).glob("*.png")):
+            target = folder / f"{name}-{source.stem}.png"
+            with Image.open(source) as image:
+                picture = image.convert("RGB")
+                if picture.width > WIDTH:
+                    height = round(picture.height * WIDTH / picture.width)
+                    picture = picture.resize((WIDTH, height), Image.Resampling.LANCZOS)
+                # 128 colours are enough for lines and maps, and a quarter of the size.
+                with complete_file(target) as part:
+                    picture.quantize(128).save(part, format="PNG", optimize=True)
+            written.append(target)
+    for name, figure in (("compare_mixing", mixing_figure()), ("compare_masses", masses_figure())):
+        target = folder / f"{name}.png"
+        with complete_file(target) as part:
+            figure.savefig(part, format="png", dpi=110)
+        written.append(target)
+    return written
+
+
+def mixing_figure() -> Any:
+    """Decays of N in the TPCs over those of T2K's release: scaled, and by decays of the kaons."""
+    from matplotlib.figure import Figure
+
+    rows = [r for r in table("compare_mixing.csv") if r["table"] == "T2K decays"]
+    figure = Figure(figsize=(7.0, 4.0), layout="constrained")
+    ax = figure.subplots()
+    for parent, marker in (("K -> mu N", "o"), ("K -> e N", "s")):
+        chosen = [r for r in rows if r["mode"].startswith(parent)]
+        mass = [float(r["mass"]) for r in chosen]
+        for method, colour, words in (
+            ("scaled", "#D55E00", "scaled at equal energy"),
+            ("redecay", "#0072B2", "kaons that decay again"),
+        ):
+            values = [float(r[method]) for r in chosen]
+            label = f"{parent}: {words}"
+            ax.plot(mass, values, marker, color=colour, label=label, fillstyle="none")
+    ax.axhline(1.0, color="0.5", linewidth=0.8)
+    ax.set_yscale("log")
+    ax.set_xlabel("mass of N [GeV]")
+    ax.set_ylabel("decays in the TPCs, siren_py / T2K 2019")
+    ax.legend(frameon=False, fontsize="small")
+    return figure
+
+
+def masses_figure() -> Any:
+    """Masses of the volumes of GDML files: siren_py over the tools that wrote them."""
+    from matplotlib.figure import Figure
+
+    lines = (HERE / "compare_pyg4ometry.csv").read_text(encoding="utf-8").splitlines()
+    rows = [line.split(",") for line in lines if not line.startswith("#")]
+    figure = Figure(figsize=(7.0, 4.2), layout="constrained")
+    ax = figure.subplots()
+    names = [row[1] for row in rows]
+    ax.plot([float(row[4]) for row in rows], range(len(rows)), "o", color="#0072B2")
+    ax.set_xscale("symlog", linthresh=1e-6)
+    ax.set_yticks(range(len(rows)), names, fontsize=6)
+    ax.set_xlabel("mass, siren_py / (pyg4ometry or pygeomhpges) - 1")
+    ax.grid(axis="x", linewidth=0.4)
+    return figure
+
+
 # ----------------------------------------------------------------------- the page
 
 
@@ -189,10 +268,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--output", type=Path, default=HERE / "report.md", metavar="FILE")
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--workers", type=int, default=1)
+    parser.add_argument("--figures", type=Path, metavar="FOLDER", help="write figures there, too")
     options = parser.parse_args(arguments)
     found = sections(options.outputs, options.quick, options.workers)
     with complete_file(options.output) as part:
         part.write_text(page(found, options.quick), encoding="utf-8")
+    if options.figures is not None:
+        count = len(write_figures(options.outputs, options.figures))
+        print(f"{count} figures in {options.figures}")
     outside = [f"{s.name}: {r.quantity}" for s in found for r in s.rows if r.status == OUTSIDE]
     for text in outside:
         print(f"outside its tolerance: {text}", file=sys.stderr)

@@ -86,10 +86,52 @@ class AuditModel:
         return audit(cast("DetectorModel", self))
 
     def draw(self, **options: Any) -> Any:
-        """Draw the three cross-sections; arguments and result of `siren_py.plot.draw_detector`."""
+        """Draw the three cross-sections; arguments and result of `siren_py.plot.draw_detector`.
+
+        Parameters
+        ----------
+        **options
+            Arguments of `siren_py.plot.draw_detector`.
+        """
         from siren_py.plot import draw_detector
 
         return draw_detector(cast("DetectorModel", self), **options)
+
+    def plot(self, axis: str = "x", at: float | None = None, ax: Any = None, **options: Any) -> Any:
+        """Draw one cross-section, in axes that notebooks show.
+
+        Parameters
+        ----------
+        axis
+            The plane is normal to it: "x", "y" or "z".
+        at
+            Where the plane stands [cm]; by default in the largest region.
+        ax
+            matplotlib axes to draw into; new ones if None.
+        **options
+            Of `siren_py.plot.draw_slice`.
+
+        Returns
+        -------
+        matplotlib.axes.Axes
+        """
+        from siren_py.plot.cross_sections import default_place, draw_slice
+
+        detector = cast("DetectorModel", self)
+        place = default_place(detector, axis) if at is None else at
+        return draw_slice(detector, axis, place, ax=ax, **options)
+
+    def peek(self, **options: Any) -> Any:
+        """Draw the three cross-sections; arguments and result of `siren_py.plot.peek_detector`.
+
+        Parameters
+        ----------
+        **options
+            Arguments of `siren_py.plot.peek_detector`.
+        """
+        from siren_py.plot import peek_detector
+
+        return peek_detector(cast("DetectorModel", self), **options)
 
     def show(self, path: PathLike, sample: Sample | None = None, **options: Any) -> Path:
         """Write pictures: .png, .pdf or .svg cross-sections, or a 3-D page for .html.
@@ -113,6 +155,6 @@ class AuditModel:
         return show(cast("DetectorModel", self), path, sample=sample, **options)
 
     def _repr_html_(self) -> str:
-        from siren_py.display import notebook_html
+        from siren_py.notebook.detectors import detector_html
 
-        return notebook_html(cast("DetectorModel", self))
+        return detector_html(cast("DetectorModel", self))

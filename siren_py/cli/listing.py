@@ -8,6 +8,7 @@ from typing import Any
 
 from siren_py.cli.options import Subparsers, add_verb
 from siren_py.cli.output import Answer
+from siren_py.tables import Table
 
 Entry = dict[str, Any]
 
@@ -18,10 +19,10 @@ def add(sub: Subparsers) -> None:
         sub,
         "list",
         run,
-        "list detectors, fluxes, models, published limits and reproductions",
+        "list detectors, fluxes, models, analyses, published limits and more",
         "List detectors with their regions, fluxes with their modes and flavours, models with "
-        "their decay channels, published limits with their citations, and what `siren-py "
-        "reproduce` can reproduce.",
+        "their couplings and decay channels, processes, cuts, analyses, statistics, published "
+        "limits with their citations, what `siren-py reproduce` can reproduce, and plug-ins.",
         ("siren-py list", "siren-py list fluxes --json", "siren-py list limits"),
     )
     parser.add_argument(
@@ -29,7 +30,7 @@ def add(sub: Subparsers) -> None:
         nargs="?",
         default="all",
         metavar="KIND",
-        help=f"{', '.join(_KINDS)} or all (default)",
+        help=f"{', '.join(KINDS)} or all (default)",
     )
 
 
@@ -37,14 +38,14 @@ def run(options: argparse.Namespace) -> Answer:
     """List what can be named."""
     from siren_py.errors import unknown_name
 
-    if options.kind != "all" and options.kind not in _KINDS:
-        raise unknown_name("kind to list", options.kind, ["all", *_KINDS])
-    return answer(list(_KINDS) if options.kind == "all" else [options.kind])
+    if options.kind != "all" and options.kind not in KINDS:
+        raise unknown_name("kind to list", options.kind, ["all", *KINDS])
+    return answer(list(KINDS) if options.kind == "all" else [options.kind])
 
 
 def answer(wanted: Sequence[str]) -> Answer:
     """List these kinds of things."""
-    data = {kind: _KINDS[kind]() for kind in wanted}
+    data = {kind: KINDS[kind]() for kind in wanted}
     lines = []
     for kind, entries in data.items():
         lines.append(kind)
@@ -54,7 +55,27 @@ def answer(wanted: Sequence[str]) -> Answer:
                 continue
             lines.append(f"  {name}")
             lines += [f"    {key:<14} {_words(value)}" for key, value in entry.items()]
-    return Answer(data, "\n".join(lines))
+    many = len(wanted) > 1
+    screen = [_table(kind, found, kind in _BRIEF and many) for kind, found in data.items()]
+    return Answer(data, "\n".join(lines), screen=screen)
+
+
+def _table(kind: str, entries: dict[str, Entry], brief: bool) -> Table:
+    """Return a table for terminals: one line for each thing, or one for each of its entries."""
+    rows: list[tuple[str, ...]] = []
+    for name, entry in entries.items():
+        if brief:
+            rows.append((name, str(entry["title"])))
+            continue
+        # The name stands at the first of its lines only.
+        names = [name] + [""] * (len(entry) - 1)
+        rows += [
+            (first, key, _words(value))
+            for first, (key, value) in zip(names, entry.items(), strict=False)
+        ]
+        if not entry:
+            rows.append((name, "", ""))
+    return Table(("", "") if brief else ("", "", ""), tuple(rows), kind)
 
 
 def _words(value: object) -> str:
@@ -103,17 +124,82 @@ def _fluxes() -> dict[str, Entry]:
 
 
 def _models() -> dict[str, Entry]:
-    from siren_py.models import DipolePortal
+    from siren_py.models import model_names
+
+    return _entries(model_names(), _model)
+
+
+def _model(name: str) -> Entry:
+    from siren_py import models_mixing
     from siren_py.processes.dipole_decay import CHANNELS, CONVENTIONS, NATURES
 
-    return {
-        DipolePortal.name: {
-            "couplings": ["d_e", "d_mu", "d_tau"],
-            "decays": [*CHANNELS, "all"],
-            "natures": list(NATURES),
-            "conventions": list(CONVENTIONS),
-        }
-    }
+    entry: Entry = {"couplings": couplings_of(name)}
+    if name == "dipole-portal":
+        entry |= {"decays": [*CHANNELS, "all"], "natures": list(NATURES)}
+        entry |= {"conventions": list(CONVENTIONS)}
+    elif name == "mass-mixing":
+        entry |= {"decays": [*models_mixing.CHANNELS, "all"], "natures": list(NATURES)}
+    # What else can be given: --parameter NAME=VALUE.
+    return entry | {"parameters": parameters_of(name)}
+
+
+def parameters_of(name: str) -> list[str]:
+    """Return the names of the parameters of a model.
+
+    Raises
+    ------
+    SirenError
+        If there is no such model, or the plug-in that has it cannot be loaded.
+    """
+    import inspect
+
+    from siren_py import plugins
+    from siren_py.models import MODELS
+
+    maker = plugins.find("models", name, MODELS)
+    try:
+        known = inspect.signature(maker).parameters.values()
+    except (TypeError, ValueError):  # some classes written in C do not tell
+        return []
+    return [p.name for p in known if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)]
+
+
+def couplings_of(name: str) -> list[str]:
+    """Return the couplings of a model that a plane can be scanned in: dipoles and mixings."""
+    return [p for p in parameters_of(name) if p.startswith(("d_", "U_"))]
+
+
+def _processes() -> dict[str, Entry]:
+    from siren_py.processes.library import process_names
+
+    return {name: {} for name in process_names()}
+
+
+def _cuts() -> dict[str, Entry]:
+    from siren_py.selection import cut_names
+
+    return {name: {} for name in cut_names()}
+
+
+def _statistics() -> dict[str, Entry]:
+    from siren_py.counting import statistics
+
+    return {name: {"title": words} for name, words in statistics().items()}
+
+
+def _plugins() -> dict[str, Entry]:
+    from siren_py.plugins import list_plugins
+
+    entries: dict[str, Entry] = {}
+    for plugin in list_plugins():
+        entry: Entry = {"package": plugin.package, "target": plugin.target}
+        why = plugin.error()
+        if why:
+            entry["error"] = why
+        key = f"{plugin.kind}: {plugin.name}"
+        # Two packages may have the same name; the first is the one that is used.
+        entries[f"{key} ({plugin.package})" if key in entries else key] = entry
+    return entries
 
 
 def _limits() -> dict[str, Entry]:
@@ -167,13 +253,18 @@ def _analyses() -> dict[str, Entry]:
 
 
 # One line each where everything is listed.
-_BRIEF = ("analyses", "limits", "reproductions")
+_BRIEF = ("analyses", "limits", "reproductions", "statistics")
 
-_KINDS = {
+KINDS = {
     "detectors": _detectors,
     "fluxes": _fluxes,
     "models": _models,
+    "processes": _processes,
+    "cuts": _cuts,
     "analyses": _analyses,
+    "statistics": _statistics,
     "limits": _limits,
     "reproductions": _reproductions,
+    "plugins": _plugins,
 }
+"""What can be listed, with the function that lists it."""

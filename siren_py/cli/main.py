@@ -14,11 +14,28 @@ from collections.abc import Iterator, Sequence
 from types import FrameType
 from typing import TextIO
 
-from siren_py.cli import check, info, limit, listing, merge, output, reproduce, show, simulate
+from siren_py.cli import (
+    check,
+    cite,
+    completion,
+    config,
+    convert,
+    doctor,
+    info,
+    limit,
+    listing,
+    merge,
+    new,
+    output,
+    reproduce,
+    scan,
+    show,
+    simulate,
+    validate,
+)
 from siren_py.cli.options import Parser, suggestion
 from siren_py.cli.output import Answer
 from siren_py.errors import ConfigError, SirenError
-from siren_py.progress import on_terminal
 
 EXIT_OK, EXIT_FAILED, EXIT_USAGE, EXIT_BUG, EXIT_INTERRUPTED = 0, 1, 2, 70, 130
 
@@ -27,16 +44,45 @@ COMPILING = "siren_py.compilation"
 
 VERBS = {
     "simulate": simulate.add,
-    "merge": merge.add,
+    "scan": scan.add,
     "limit": limit.add,
+    "config": config.add,
+    "merge": merge.add,
+    "convert": convert.add,
+    "validate": validate.add,
+    "info": info.add,
+    "cite": cite.add,
     "list": listing.add,
     "check": check.add,
     "show": show.add,
-    "info": info.add,
+    "new": new.add,
     "reproduce": reproduce.add,
+    "doctor": doctor.add,
+    "completion": completion.add,
 }
 
-_FIRST_EXAMPLE = "example:\n  siren-py simulate --output nd280.root\n  siren-py info nd280.root"
+EXIT_CODES = {
+    EXIT_OK: "done",
+    EXIT_FAILED: "a check failed (check, validate, reproduce, doctor)",
+    EXIT_USAGE: "bad input, or a file that cannot be read or written",
+    EXIT_BUG: "a fault of siren_py",
+    EXIT_INTERRUPTED: "interrupted with Ctrl-C; 128 + n: ended by signal n",
+}
+"""What the command returns to the shell."""
+
+_EPILOG = "\n".join(
+    [
+        "examples:",
+        "  siren-py simulate --output nd280.root",
+        "  siren-py info nd280.root",
+        "  siren-py doctor",
+        "",
+        "exit codes:",
+        *(f"  {code:<4} {words}" for code, words in EXIT_CODES.items()),
+        "",
+        "`siren-py VERB --help` tells more of each verb. Every verb takes --json and --quiet.",
+    ]
+)
 
 
 def build_parser() -> Parser:
@@ -46,7 +92,7 @@ def build_parser() -> Parser:
     parser = Parser(
         prog="siren-py",
         description="Simulate rare neutrino-induced processes in detectors, with exact weights.",
-        epilog=f"{_FIRST_EXAMPLE}\n\n`siren-py VERB --help` tells more of each verb.",
+        epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
@@ -76,7 +122,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if as_json:
             output.json_object(answer.data)
         else:
-            output.text(answer.text)
+            output.show(answer)
         return EXIT_OK if answer.ok else EXIT_FAILED
     except SirenError as error:
         return _report(str(error), EXIT_USAGE, as_json)
@@ -118,7 +164,7 @@ def _answer(words: list[str]) -> Answer:
     options = parser.parse_args(words)
     if options.verb is None:
         raise ConfigError(
-            f"Say what to do: siren-py {'|'.join(VERBS)}. `siren-py simulate` runs with defaults, "
+            f"Say what to do: {', '.join(VERBS)}. `siren-py simulate` runs with defaults, "
             "`siren-py --help` tells more."
         )
     answer: Answer = options.run(options)
@@ -161,8 +207,8 @@ def _leave(number: int, frame: FrameType | None) -> None:
 
 @contextlib.contextmanager
 def _compilation_told(words: Sequence[str]) -> Iterator[None]:
-    """Tell people at a terminal, once, why the very first run takes so long to begin."""
-    if "--quiet" in words or not on_terminal():
+    """Tell people, once, why the very first run takes so long to begin."""
+    if "--quiet" in words:
         yield
         return
 

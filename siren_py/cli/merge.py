@@ -25,7 +25,6 @@ def add(sub: Subparsers) -> None:
     )
     parser.add_argument("output", metavar="OUT", help="ROOT file to write")
     parser.add_argument("files", metavar="IN", nargs="+", help="ROOT files of the parts")
-    parser.add_argument("--quiet", action="store_true", help="no progress bar")
 
 
 def run(options: argparse.Namespace) -> Answer:

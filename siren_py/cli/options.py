@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import argparse
-import math
 import textwrap
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, TypeAlias
+from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias
 
-from siren_py.errors import ConfigError, nearest_names
+from siren_py.configuration.keys import Command
+from siren_py.configuration.kinds import Exposure, Flag, Number, Whole
+from siren_py.configuration.reading import Settings, merged_settings
+from siren_py.errors import ConfigError, SirenError, nearest_names
 
 if TYPE_CHECKING:
     from siren_py.cli.output import Answer
@@ -17,9 +19,6 @@ Subparsers: TypeAlias = "argparse._SubParsersAction[Any]"
 """Where the verbs of a parser are added."""
 
 Run: TypeAlias = Callable[[argparse.Namespace], "Answer"]
-
-MAX_COUNT = 10**12
-"""Attempts that a run may have; more would take months, and are a slip of the exponent."""
 
 
 class Parser(argparse.ArgumentParser):
@@ -78,110 +77,67 @@ def add_verb(
         allow_abbrev=False,
     )
     parser.add_argument("--json", action="store_true", help="print one JSON object, nothing else")
+    parser.add_argument("--quiet", action="store_true", help="no progress bar, no remarks")
     parser.set_defaults(run=run, parser=parser)
     return parser
 
 
-def number(text: str) -> float:
-    """Read a finite number; argparse names the option when it fails."""
-    try:
-        value = float(text)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number") from None
-    if not math.isfinite(value):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a finite number")
-    return value
+def add_keys(parser: Parser, command: Command) -> None:
+    """Add the file of a configuration and an option for each of its keys.
 
-
-def whole(text: str) -> int:
-    """Read a whole number that is not negative; ``1e6`` is one."""
-    try:
-        value = int(text)  # exact, where float is not above 2^53
-    except ValueError:
-        real = number(text)
-        if real != int(real):
-            raise argparse.ArgumentTypeError(f"{text!r} is not a whole number") from None
-        value = int(real)
-    if value < 0:
-        raise argparse.ArgumentTypeError(f"{text!r} is negative")
-    return value
-
-
-def count(text: str) -> int:
-    """Read a number of things: whole, at least 1, and not absurdly large."""
-    value = whole(text)
-    if not 1 <= value <= MAX_COUNT:
-        raise argparse.ArgumentTypeError(f"{text!r} is not between 1 and {MAX_COUNT:.0e}")
-    return value
-
-
-def chunk_range(text: str) -> tuple[int, int]:
-    """Read ``first:end``, numbers of chunks."""
-    first, colon, end = text.partition(":")
-    if not colon:
-        raise argparse.ArgumentTypeError(f"{text!r} is not of the form first:end, e.g. 40:60")
-    numbers = whole(first), whole(end)
-    if numbers[0] >= numbers[1]:
-        raise argparse.ArgumentTypeError(f"{text!r} holds no chunk: its end is not above its first")
-    return numbers
-
-
-def exposure(text: str) -> float | dict[str, float]:
-    """Read protons on target: a number, or ``fhc=12.34e20,rhc=6.29e20``."""
-    if "=" not in text:
-        return _not_negative(text)
-    result: dict[str, float] = {}
-    for part in text.split(","):
-        key, equals, value = (piece.strip() for piece in part.partition("="))
-        if not (key and equals and value):
-            raise argparse.ArgumentTypeError(f"{text!r} is not of the form fhc=1e21,rhc=1e21")
-        if key in result:
-            raise argparse.ArgumentTypeError(f"{text!r} names {key} twice")
-        result[key] = _not_negative(value)
-    return result
-
-
-class Range(NamedTuple):
-    """Points spread evenly in the logarithm."""
-
-    low: float
-    high: float
-    number: int
-
-
-def grid(text: str) -> Range | tuple[float, ...]:
-    """Read ``low:high:number`` (spread logarithmically) or a list ``a,b,c`` of positive numbers."""
-    if ":" in text:
-        parts = text.split(":")
-        if len(parts) != 3:
-            raise argparse.ArgumentTypeError(f"{text!r} is not of the form low:high:number")
-        low, high, points = number(parts[0]), number(parts[1]), count(parts[2])
-        if not 0.0 < low < high or points < 2:
-            raise argparse.ArgumentTypeError(
-                f"{text!r} needs 0 < low < high and at least two points"
+    The options keep the words as they stand; `settings_of` reads them, together with the file.
+    """
+    parser.add_argument(
+        "config",
+        nargs="?",
+        metavar="FILE.toml",
+        help="file with the options; see `siren-py config`",
+    )
+    for title, keys in command.groups.items():
+        group = parser.add_argument_group(title)
+        for key in keys:
+            # A sign of per cent would be taken for a format.
+            help_ = key.description.replace("%", "%%")
+            if isinstance(key.kind, Flag):
+                group.add_argument(key.option, action="store_true", default=None, help=help_)
+                continue
+            group.add_argument(
+                key.option,
+                action="append" if key.kind.repeated else "store",
+                metavar=key.metavar,
+                help=help_,
             )
-        return Range(low, high, points)
-    values = tuple(number(part) for part in text.split(","))
-    if any(v <= 0.0 for v in values):
-        raise argparse.ArgumentTypeError(f"{text!r} has a number that is not positive")
-    return values
 
 
-def setting(text: str) -> tuple[str, Any]:
-    """Read ``key=value``; the value is a number or a truth value where it looks like one."""
-    key, equals, value = (part.strip() for part in text.partition("="))
-    if not (key and equals and value):
-        raise argparse.ArgumentTypeError(f"{text!r} is not of the form key=value")
-    if value in ("true", "false"):
-        return key.replace("-", "_"), value == "true"
-    try:
-        return key.replace("-", "_"), float(value)
-    except ValueError:
-        return key.replace("-", "_"), value
+def settings_of(options: argparse.Namespace, command: Command) -> Settings:
+    """Return the settings of a command line: defaults, file and options, later ones first.
+
+    Raises
+    ------
+    ConfigError, FormatError
+        With everything that is wrong in the file and on the command line.
+    """
+    words = {name: getattr(options, name) for name in command.keys}
+    return merged_settings(command.name, options.config, words)
 
 
-def _not_negative(text: str) -> float:
-    value = number(text)
-    if value < 0.0:
-        raise argparse.ArgumentTypeError(f"{text!r} is negative")
-    return value
+def _reader(read: Callable[[str], Any]) -> Callable[[str], Any]:
+    """Return a reader for argparse, which names the option when it fails."""
+
+    def reader(text: str) -> Any:
+        try:
+            return read(text)
+        except SirenError as error:
+            raise argparse.ArgumentTypeError(str(error)) from None
+
+    return reader
+
+
+number: Callable[[str], float] = _reader(Number().text)
+"""Reads a finite number."""
+whole: Callable[[str], int] = _reader(Whole().text)
+"""Reads a whole number that is not negative; ``1e6`` is one."""
+count: Callable[[str], int] = _reader(Whole(1).text)
+"""Reads a number of things: whole, at least 1, and not absurdly large."""
+exposure: Callable[[str], float | dict[str, float]] = _reader(Exposure().text)
+"""Reads protons on target: a number, or ``fhc=12.34e20,rhc=6.29e20``."""

@@ -33,7 +33,6 @@ def add(sub: Subparsers) -> None:
     add_("--seed", type=whole, default=1, metavar="N", help="seed (default: 1)")
     add_("--workers", type=count, default=1, metavar="N", help="number of threads (default: 1)")
     add_("--quick", action="store_true", help="a smaller version, for a look")
-    add_("--quiet", action="store_true", help="no progress bar")
 
 
 def run(options: argparse.Namespace) -> Answer:

@@ -38,6 +38,13 @@ class ExpectedLimits(NamedTuple):
         Median, (...).
     minus2, minus1, plus1, plus2
         Quantiles at -2, -1, +1 and +2 standard deviations, (...).
+
+    Examples
+    --------
+    >>> from siren_py.counting import expected_upper_limit
+    >>> bands = expected_upper_limit(0.5)
+    >>> bool(bands.minus1 <= bands.median <= bands.plus1)
+    True
     """
 
     minus2: FloatArray
@@ -76,6 +83,18 @@ def expected_limits(
     -------
     ExpectedLimits
         Arrays of the shape (...).
+
+    Raises
+    ------
+    ConfigError, UnknownNameError
+        If an argument cannot be used or the statistic or method does not exist.
+
+    Examples
+    --------
+    >>> from siren_py.counting import Counting
+    >>> bands = expected_limits([[2.0]], Counting([0.5]), cl=0.9)
+    >>> bands.median.shape
+    (1,)
     """
     kind, level = parse_statistic(statistic)
     cl = check_level(cl)
@@ -142,6 +161,21 @@ def expected_upper_limit(
         Confidence level.
     statistic
         One of `statistics()`.
+
+    Returns
+    -------
+    ExpectedLimits
+        Limits in signal events.
+
+    Raises
+    ------
+    ConfigError, UnknownNameError
+        If a number is out of range or the statistic does not exist.
+
+    Examples
+    --------
+    >>> f"{float(expected_upper_limit(0.0, cl=0.9).median):.3f}"
+    '2.303'
     """
     one = Counting(np.array([b]), background_error=np.array([b_error]))
     return expected_limits(np.ones(1), one, statistic=statistic, cl=cl, method="exact")
@@ -168,6 +202,18 @@ def discovery_significance(
     -------
     ndarray
         Significances, (...); zero where the fit prefers no signal (and where none is expected).
+
+    Raises
+    ------
+    ConfigError
+        If the data are missing or an argument cannot be used.
+
+    Examples
+    --------
+    >>> from siren_py.counting import Counting
+    >>> z = discovery_significance([[6.0]], Counting([3.0], observed=[9]))
+    >>> f"{z[0]:.2f}"
+    '2.79'
     """
     points = read_points(signal, counting, None)
     of = constraints(counting)

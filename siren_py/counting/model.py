@@ -180,7 +180,29 @@ class Counting:
         signal_errors: Mapping[str, float] | None = None,
         background_errors: Mapping[str, float] | None = None,
     ) -> Counting:
-        """One bin; the background may be an `Estimate`, which brings its error."""
+        """One bin; the background may be an `Estimate`, which brings its error.
+
+        Parameters
+        ----------
+        name
+            Name of the bin.
+        background
+            Expected background events, with or without its error.
+        observed
+            Observed events; None if there are no data.
+        background_error
+            Standard error of the background in events, if `background` is a number.
+        efficiency_error
+            Relative error of the signal.
+        signal_errors, background_errors
+            Relative errors by name, as for the class.
+
+        Examples
+        --------
+        >>> from siren_py import Estimate
+        >>> Counting.of_channel("e+e-", Estimate(0.563, 0.241), observed=0).background.tolist()
+        [0.563]
+        """
         value = background
         if isinstance(background, Estimate):
             value, background_error = background
@@ -214,6 +236,16 @@ class Counting:
 
         Named errors of the same name become one nuisance parameter; a part that does not have
         the name is not affected by it. Covariances stay within their part.
+
+        Parameters
+        ----------
+        parts
+            The experiments, at least one.
+
+        Raises
+        ------
+        ConfigError
+            If there is none, some have data and others do not, or names of bins repeat.
         """
         if not parts:
             raise ConfigError("There is nothing to combine: the list is empty.")
@@ -263,7 +295,18 @@ class Counting:
         return replace(self, observed=None)
 
     def select(self, *names: str) -> Counting:
-        """The bins of these names, in this order."""
+        """The bins of these names, in this order.
+
+        Parameters
+        ----------
+        *names
+            Names of bins.
+
+        Raises
+        ------
+        UnknownNameError
+            If a name does not exist.
+        """
         for name in names:
             if name not in self.names:
                 raise unknown_name("bin", name, self.names)

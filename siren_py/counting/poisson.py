@@ -23,7 +23,20 @@ Prior = Callable[[FloatArray], FloatArray]
 
 
 class Interval(NamedTuple):
-    """A confidence interval on a number of signal events."""
+    """A confidence interval on a number of signal events.
+
+    Parameters
+    ----------
+    lower, upper
+        Its ends, in events.
+
+    Examples
+    --------
+    >>> from siren_py.counting import poisson_interval
+    >>> lower, upper = poisson_interval(3)
+    >>> f"{lower:.2f} to {upper:.2f}"
+    '0.82 to 7.75'
+    """
 
     lower: float
     upper: float
@@ -180,6 +193,21 @@ def poisson_interval(n: float, cl: float = 0.9) -> Interval:
         Observed events.
     cl
         Confidence level; each side has (1 - cl)/2. The lower end for n = 0 is 0.
+
+    Returns
+    -------
+    Interval
+        Lower and upper end, in events.
+
+    Raises
+    ------
+    ConfigError
+        If a number is out of range.
+
+    Examples
+    --------
+    >>> f"{poisson_interval(0, cl=0.9).upper:.3f}"
+    '2.996'
     """
     _check(n, 0.0, 0.0)
     tail = 0.5 * (1.0 - check_level(cl))
@@ -232,10 +260,22 @@ def bayesian_upper_limit(
         ``"flat"`` in s; ``"jeffreys"``: 1/sqrt(s + b), the Jeffreys prior of a Poisson mean;
         ``"sqrt"``: flat in sqrt(s); or a function of an array of s > 0.
 
+    Returns
+    -------
+    float
+        The limit, in signal events.
+
     Raises
     ------
     ConfigError
         If a number is out of range or the prior is unknown or not usable.
+
+    Examples
+    --------
+    >>> f"{bayesian_upper_limit(0, cl=0.9):.3f}"
+    '2.303'
+    >>> f"{bayesian_upper_limit(0, cl=0.9, prior='sqrt'):.3f}"
+    '1.353'
     """
     from siren_py.counting.posterior import posterior_limit  # needs this module
 
@@ -275,6 +315,18 @@ def significance(n: ArrayLike, b: ArrayLike, b_error: ArrayLike = 0.0) -> FloatA
     -------
     ndarray
         Zero for n <= b; infinite for n > 0 with a background of exactly zero.
+
+    Raises
+    ------
+    ConfigError
+        If a number is negative or not finite.
+
+    Examples
+    --------
+    >>> f"{significance(9, 3.0):.2f}"
+    '2.79'
+    >>> f"{significance(9, 3.0, 1.0):.2f}"
+    '2.28'
     """
     n, b, error = np.broadcast_arrays(*(np.asarray(x, dtype=np.float64) for x in (n, b, b_error)))
     for name, x in (("n", n), ("The background", b), ("The error of the background", error)):

@@ -38,7 +38,18 @@ _STATISTICS = {
 
 
 def statistics() -> dict[str, str]:
-    """Names of the statistics of `upper_limit` and what each does."""
+    """Names of the statistics of `upper_limit` and what each does.
+
+    Returns
+    -------
+    dict of str to str
+        Name to one sentence.
+
+    Examples
+    --------
+    >>> "cls" in statistics()
+    True
+    """
     return dict(_STATISTICS)
 
 
@@ -250,13 +261,26 @@ def upper_limit_with_error(
         Expected events at mu = 1 and their standard errors, (..., bins).
     counting
         The experiment.
-    options
+    **options
         Further arguments of `upper_limit`.
 
     Returns
     -------
     limit, error
         mu_up and its standard error, (...). The error is zero where the limit is infinite.
+
+    Raises
+    ------
+    ConfigError, UnknownNameError
+        As for `upper_limit`.
+
+    Examples
+    --------
+    >>> from siren_py.counting import Counting
+    >>> one = Counting([0.0], observed=[0])
+    >>> limit, error = upper_limit_with_error([[2.0]], [[0.1]], one, cl=0.9)
+    >>> f"{limit[0]:.3f} +- {error[0]:.3f}"
+    '1.151 +- 0.058'
     """
     s = np.asarray(signal, dtype=np.float64)
     read_points(s, counting, signal_mc_error)

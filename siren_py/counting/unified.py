@@ -276,6 +276,11 @@ def feldman_cousins(
     Interval
         Lower end (zero: an upper limit) and upper end, in signal events.
 
+    Raises
+    ------
+    ConfigError
+        If a number is out of range.
+
     Examples
     --------
     >>> lower, upper = feldman_cousins(0, 3.0)

@@ -34,6 +34,21 @@ def flavor_name(text: str) -> str:
     """Return the canonical spelling of a flavour: ``"anumu"``, ``"numu-bar"`` -> ``"numubar"``.
 
     Text that is no alias comes back in lower case.
+
+    Parameters
+    ----------
+    text
+        Name of a flavour.
+
+    Returns
+    -------
+    str
+        Its canonical spelling.
+
+    Examples
+    --------
+    >>> flavor_name("numu-bar")
+    'numubar'
     """
     plain = text.strip().casefold().replace("-", "").replace("_", "").replace(" ", "")
     anti = f"{plain[1:]}bar" if plain.startswith("anu") else plain
@@ -42,7 +57,13 @@ def flavor_name(text: str) -> str:
 
 @runtime_checkable
 class FluxLike(Protocol):
-    """What siren_py needs of a flux. A user's class with these members works everywhere."""
+    """What siren_py needs of a flux. A user's class with these members works everywhere.
+
+    Examples
+    --------
+    >>> isinstance(Flux.monoenergetic(pdg=14, energy=1.0), FluxLike)
+    True
+    """
 
     @property
     def pdg(self) -> int:
@@ -67,6 +88,12 @@ class Flux(ABC):
     """A neutrino flux at the detector, per proton on target.
 
     Made by `from_histogram`, `from_points`, `monoenergetic` or `siren_py.load_flux`.
+
+    Examples
+    --------
+    >>> flux = Flux.from_histogram(pdg=14, edges=[0.0, 1.0, 3.0], values=[2e-8, 1e-8])
+    >>> flux.density([0.5, 2.0, 5.0]).tolist()
+    [2e-08, 1e-08, 0.0]
     """
 
     pdg: int
@@ -163,8 +190,8 @@ class Flux(ABC):
         Examples
         --------
         >>> flux = Flux.from_points(pdg=14, energies=[0, 1, 3], values=[0, 2e-8, 0])
-        >>> flux.integral
-        3e-08
+        >>> f"{flux.integral:.1e}"
+        '3.0e-08'
         """
         from siren_py.flux.checks import number_array
         from siren_py.flux.points import PointsFlux
@@ -294,7 +321,7 @@ class Flux(ABC):
 
     @abstractmethod
     def scaled(self, factor: float) -> Flux:
-        """Return the same flux times a positive number.
+        """Return the same flux times a positive number, `factor`.
 
         Raises
         ------
@@ -317,6 +344,35 @@ class Flux(ABC):
             "integral_unit": "1/(cm2 POT)",
             **self.source,
         }
+
+    def plot(self, ax: Any = None, **style: Any) -> Any:
+        """Draw the spectrum [1/(GeV cm2 POT)]; see `siren_py.plot.draw_flux`.
+
+        Parameters
+        ----------
+        ax
+            Axes to draw into, e.g. those of another flux; new ones if None.
+        **style
+            Passed to matplotlib.
+
+        Returns
+        -------
+        matplotlib.axes.Axes
+        """
+        from siren_py.plot import draw_flux
+
+        return draw_flux(self, ax, **style)
+
+    def peek(self) -> Any:
+        """Draw the spectrum around its peak and on logarithmic axes; returns both axes."""
+        from siren_py.plot import peek_flux
+
+        return peek_flux(self)
+
+    def _repr_html_(self) -> str:
+        from siren_py.notebook.results import flux_html
+
+        return flux_html(self)
 
     def _label(self) -> str:
         return " ".join(part for part in (self.name, self.mode, self.flavor) if part)

@@ -114,6 +114,11 @@ def parse_flux(text: str) -> list[HistogramFlux | PointsFlux]:
         If the text does not have this form, or names a flavour twice.
     UnknownNameError
         See `load_flux`.
+
+    Examples
+    --------
+    >>> [flux.flavor for flux in parse_flux("t2k-nd280:fhc:numu,numubar")]
+    ['numu', 'numubar']
     """
     parts = text.rsplit(":", 2)
     if len(parts) != 3 or not parts[0]:

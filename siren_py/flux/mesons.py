@@ -175,6 +175,20 @@ class Parents:
         Points of decay [cm], (n, 3).
     weights
         Decays per proton on target, whatever the channel, (n,).
+
+    Raises
+    ------
+    ConfigError
+        If shapes do not fit, a number is not finite or a weight is negative.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from siren_py.flux.mesons import Parents
+    >>> momenta, points = np.array([[0.0, 0.0, 2.0]]), np.array([[0.0, 0.0, -1e4]])
+    >>> kaons = Parents(321, momenta, points, np.array([1e-3]))
+    >>> float(kaons.weights.sum())
+    0.001
     """
 
     pdg: int
@@ -235,12 +249,25 @@ def redecay(
     mode
         Mode of the beam.
 
+    Returns
+    -------
+    HeavyNeutrinoFlux
+        Flux of N [1/(GeV cm2 POT)] with its mean helicity per bin.
+
     Raises
     ------
     KinematicsError
         If the decay is closed, or no meson can send N to the point.
     ConfigError
         If U2 is out of range, or `edges` leave out a part of the flux.
+
+    Examples
+    --------
+    >>> from siren_py.flux.mesons import effective_parents, redecay, t2k_parent_flux
+    >>> kaons = effective_parents(t2k_parent_flux("K+"), "K+", angle=0.03564, outside="zero")
+    >>> flux = redecay(kaons, "mu", mass=0.3, U2=1e-9, mode="fhc")
+    >>> flux.pdg
+    5914
     """
     code = parents.pdg
     if not mass < production.heaviest(lepton, code):
@@ -341,12 +368,24 @@ def effective_parents(
         Neutrinos below E* (0.2355 GeV for kaons) were emitted at large angles to their mesons and
         are not described: ``"refuse"`` raises an error, ``"zero"`` leaves them out.
 
+    Returns
+    -------
+    Parents
+        The mesons.
+
     Raises
     ------
     KinematicsError
         If neutrinos have energies that cannot be, and `outside` is ``"refuse"``.
     ConfigError
         If flux and meson do not fit, or an argument is out of range.
+
+    Examples
+    --------
+    >>> from siren_py.flux.mesons import effective_parents, redecay, t2k_parent_flux
+    >>> kaons = effective_parents(t2k_parent_flux("K+"), "K+", angle=0.03564, outside="zero")
+    >>> kaons.pdg
+    321
     """
     code = production.parent_code(parent)
     if flux.pdg * code < 0 or abs(flux.pdg) != 14:
@@ -405,12 +444,23 @@ def t2k_parent_flux(parent: str, mode: str = "fhc") -> PointsFlux:
     mode
         ``"fhc"``: the only one for which the flux by parent is known.
 
+    Returns
+    -------
+    PointsFlux
+        The flux [1/(GeV cm2 POT)].
+
     Raises
     ------
     ConfigError
         If the mode is another one.
     UnknownNameError
         If there is no such parent.
+
+    Examples
+    --------
+    >>> from siren_py.flux.mesons import t2k_parent_flux
+    >>> t2k_parent_flux("K-").flavor
+    'numubar'
     """
     if parent not in _T2K_TABLES:
         raise unknown_name("parent with a T2K flux", parent, _T2K_TABLES)

@@ -54,6 +54,14 @@ class PointsFlux(Flux):
     ------
     ConfigError
         If energies, values or `below` are malformed.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from siren_py.flux import PointsFlux
+    >>> flux = PointsFlux(14, np.array([0.0, 1.0, 3.0]), np.array([0.0, 2e-8, 0.0]))
+    >>> flux.density(2.0).item()
+    1e-08
     """
 
     pdg: int

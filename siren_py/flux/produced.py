@@ -49,7 +49,7 @@ class ProducedFlux:
     >>> from siren_py.models_mixing import MassMixing
     >>> flux = ProducedFlux("K+", "mu").for_model(MassMixing(mass=0.3, U_mu2=1e-9))
     >>> print(f"{flux.mean_energy:.2f} GeV")
-    2.63 GeV
+    3.01 GeV
     """
 
     parent: str

@@ -43,6 +43,14 @@ class HistogramFlux(Flux):
     ------
     ConfigError
         If edges or values are malformed.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from siren_py.flux import HistogramFlux
+    >>> flux = HistogramFlux(14, np.array([0.0, 1.0, 3.0]), np.array([2e-8, 1e-8]))
+    >>> f"{flux.integral:.1e} per cm2 and POT, mean {flux.mean_energy:.2f} GeV"
+    '4.0e-08 per cm2 and POT, mean 1.25 GeV'
     """
 
     pdg: int
@@ -182,6 +190,12 @@ class MonoenergeticFlux(Flux):
     ------
     ConfigError
         If energy or fluence is not a positive number.
+
+    Examples
+    --------
+    >>> from siren_py.flux import MonoenergeticFlux
+    >>> MonoenergeticFlux(14, energy=1.0, fluence=1e-8).sample(3).tolist()
+    [1.0, 1.0, 1.0]
     """
 
     pdg: int

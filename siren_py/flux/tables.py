@@ -104,7 +104,32 @@ class FluxTable:
 
 @dataclass(frozen=True)
 class FluxFolder:
-    """The contents of a ``flux.toml``."""
+    """The contents of a ``flux.toml``.
+
+    Attributes
+    ----------
+    name, title
+        Name on the command line; what it is, in one line.
+    citations
+        Papers and releases the numbers are from.
+    modes
+        Modes of the beam: name to description.
+    flavors
+        Flavours: name to PDG code.
+    plane
+        Where the flux is known.
+    tables
+        Descriptions of the tables by version.
+    default_table
+        The version that is taken unless another one is asked for.
+
+    Examples
+    --------
+    >>> from siren_py.resources import find_flux
+    >>> folder = read_flux_folder(find_flux("t2k-nd280"))
+    >>> folder.name, sorted(folder.tables)
+    ('t2k-nd280', ['2016', '2020'])
+    """
 
     name: str
     title: str
@@ -117,6 +142,11 @@ class FluxFolder:
 
     def table(self, version: str | None = None) -> TableDescription:
         """Return one table's description, by default that of `default_table`.
+
+        Parameters
+        ----------
+        version
+            Name of the table; None for the default.
 
         Raises
         ------
@@ -137,10 +167,21 @@ def read_flux_folder(path: Path) -> FluxFolder:
     path
         The file, see `siren_py.resources.find_flux`.
 
+    Returns
+    -------
+    FluxFolder
+        Everything but the numbers of the tables.
+
     Raises
     ------
     FormatError
         If the file is not TOML, or a key is missing, unknown or of the wrong type.
+
+    Examples
+    --------
+    >>> from siren_py.resources import find_flux
+    >>> read_flux_folder(find_flux("bnb-miniboone")).default_table
+    '2009'
     """
     try:
         content = tomllib.loads(path.read_text(encoding="utf-8"))

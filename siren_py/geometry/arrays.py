@@ -13,7 +13,7 @@ from siren_py.geometry import kernels
 from siren_py.geometry.base import Intervals, KernelSolid, Solid, kernel_row, steps_of
 from siren_py.geometry.layers import LayerStack, repeated_layers
 from siren_py.geometry.placement import Placement
-from siren_py.geometry.tree import box_tree
+from siren_py.geometry.tree import box_tree, line_boxes
 
 # Bounding boxes only reject: they are a little larger, so that rounding never loses a solid.
 _PAD_RELATIVE = 1e-9
@@ -29,6 +29,9 @@ class GeometryArrays(NamedTuple):
     ----------
     node_box
         (nodes, 6) bounding boxes: lo x, y, z, hi x, y, z [cm].
+    line_box
+        (nodes, 6) as `node_box`, but where a leaf is a box along the axes, that box itself: what
+        a line has in it is then what it has in the solid.
     node_link
         (nodes, 2): node to go on with when the box is missed; volume of a leaf, or a negative
         number that says how the two parts of the node are ordered, see `tree`.
@@ -60,6 +63,7 @@ class GeometryArrays(NamedTuple):
     """
 
     node_box: FloatArray
+    line_box: FloatArray
     node_link: IntArray
     real: FloatArray
     integer: IntArray
@@ -193,11 +197,13 @@ def geometry_arrays(
         edge_count += len(item.stack.edges)
         layer_materials.extend(item.materials)
     node_box, node_link = box_tree(boxes)
+    real, integer = np.array(table.real), np.array(table.integer, np.int64)
     return GeometryArrays(
         node_box=node_box,
+        line_box=line_boxes(node_box, node_link, real, integer),
         node_link=node_link,
-        real=np.array(table.real),
-        integer=np.array(table.integer, np.int64),
+        real=real,
+        integer=integer,
         stack=np.array(stacks, np.int64).reshape(-1, 6),
         stack_axis=np.array(axes, np.float64).reshape(-1, 4),
         layer_edge=np.concatenate(edges),

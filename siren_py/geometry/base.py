@@ -39,6 +39,13 @@ class Intervals(NamedTuple):
         (n + 1,) int64: line i owns the entries offsets[i] to offsets[i + 1].
     t_in, t_out
         Entry and exit parameters of the line, t_in < t_out, ascending and disjoint per line.
+
+    Examples
+    --------
+    >>> from siren_py.geometry import Sphere
+    >>> found = Sphere(1.0).intervals([[0, 0, -5], [2, 0, -5]], [[0, 0, 1], [0, 0, 1]])
+    >>> found.offsets.tolist(), found.t_in.tolist(), found.t_out.tolist()
+    ([0, 1, 1], [4.0], [6.0])
     """
 
     offsets: IntArray
@@ -48,14 +55,35 @@ class Intervals(NamedTuple):
 
 @runtime_checkable
 class Solid(Protocol):
-    """What a class needs to be used as a solid everywhere; no registration."""
+    """What a class needs to be used as a solid everywhere; no registration.
+
+    Examples
+    --------
+    >>> from siren_py.geometry import Box, Solid
+    >>> isinstance(Box(1, 1, 1), Solid)
+    True
+    """
 
     def intervals(self, origins: FloatArray, directions: FloatArray) -> Intervals:
-        """Return where the whole lines origins + t directions, (n, 3) each, are inside."""
+        """Return where the whole lines origins + t directions, (n, 3) each, are inside.
+
+        Parameters
+        ----------
+        origins
+            Points on the lines, (n, 3) [cm].
+        directions
+            Unit vectors, (n, 3).
+        """
         ...
 
     def contains(self, points: FloatArray) -> BoolArray:
-        """Return whether points (n, 3) are inside, (n,) bool."""
+        """Return whether points (n, 3) are inside, (n,) bool.
+
+        Parameters
+        ----------
+        points
+            Points in the frame of the solid, (n, 3) [cm].
+        """
         ...
 
     def volume(self) -> float:
@@ -67,7 +95,15 @@ class Solid(Protocol):
         ...
 
     def sample(self, n: int, rng: RNGLike = None) -> FloatArray:
-        """Return n points (n, 3), uniform inside the solid."""
+        """Return n points (n, 3), uniform inside the solid [cm].
+
+        Parameters
+        ----------
+        n
+            How many points.
+        rng
+            Generator, seed or None, see `siren_py.rng.as_generator`.
+        """
         ...
 
 
@@ -148,7 +184,15 @@ class KernelSolid:
         raise NotImplementedError
 
     def sample(self, n: int, rng: RNGLike = None) -> FloatArray:
-        """Return n points (n, 3), uniform inside [cm]."""
+        """Return n points (n, 3), uniform inside [cm].
+
+        Parameters
+        ----------
+        n
+            How many points.
+        rng
+            Generator, seed or None, see `siren_py.rng.as_generator`.
+        """
         raise NotImplementedError
 
     def program(self) -> list[Step] | None:

@@ -65,6 +65,12 @@ class Placed(KernelSolid):
         Where its origin goes [cm].
     rotation
         scipy Rotation, (3, 3) matrix, or None.
+
+    Examples
+    --------
+    >>> from siren_py.geometry import Box, Placed
+    >>> Placed(Box(2, 2, 2), at=(0, 0, 5)).contains([[0, 0, 5], [0, 0, 0]]).tolist()
+    [True, False]
     """
 
     def __init__(
@@ -206,7 +212,24 @@ class Boolean(KernelSolid):
 
 
 class Union(Boolean):
-    """What is in one solid or in the other; parameters as for `Boolean`."""
+    """What is in one solid or in the other.
+
+    Parameters
+    ----------
+    first, second
+        The solids.
+    at
+        Where the origin of the second goes in the frame of the first [cm].
+    rotation
+        Rotation of the second: scipy Rotation, (3, 3) matrix, or None.
+
+    Examples
+    --------
+    >>> from siren_py.geometry import Box, Sphere, Union
+    >>> both = Union(Box(2, 2, 2), Sphere(1), at=(3, 0, 0))
+    >>> both.contains([[0.9, 0, 0], [3.5, 0, 0], [1.5, 0, 0]]).tolist()
+    [True, True, False]
+    """
 
     _operation = kernels.UNION
 
@@ -244,7 +267,23 @@ class Union(Boolean):
 
 
 class Intersection(Boolean):
-    """What is in both solids; parameters as for `Boolean`."""
+    """What is in both solids.
+
+    Parameters
+    ----------
+    first, second
+        The solids.
+    at
+        Where the origin of the second goes in the frame of the first [cm].
+    rotation
+        Rotation of the second: scipy Rotation, (3, 3) matrix, or None.
+
+    Examples
+    --------
+    >>> from siren_py.geometry import Box, Intersection, Sphere
+    >>> Intersection(Box(2, 2, 2), Sphere(1.2)).contains([[0.9, 0.9, 0.9], [0.9, 0, 0]]).tolist()
+    [False, True]
+    """
 
     _operation = kernels.INTERSECTION
 
@@ -266,7 +305,23 @@ class Intersection(Boolean):
 
 
 class Difference(Boolean):
-    """What is in the first solid and not in the second; parameters as for `Boolean`."""
+    """What is in the first solid and not in the second.
+
+    Parameters
+    ----------
+    first, second
+        The solids.
+    at
+        Where the origin of the second goes in the frame of the first [cm].
+    rotation
+        Rotation of the second: scipy Rotation, (3, 3) matrix, or None.
+
+    Examples
+    --------
+    >>> from siren_py.geometry import Box, Difference, Sphere
+    >>> Difference(Box(2, 2, 2), Sphere(0.5)).contains([[0, 0, 0], [0.9, 0, 0]]).tolist()
+    [False, True]
+    """
 
     _operation = kernels.DIFFERENCE
 

@@ -8,27 +8,10 @@ the array it was made from, so a kernel borrows its own arguments and never retu
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, TypeVar, cast
-
-from numba.extending import intrinsic
-
-from siren_py._numba import inline_kernel
+from siren_py._numba import borrowed, inline_kernel
 from siren_py.geometry.arrays import External, GeometryArrays, Scratch
 
-_Array = TypeVar("_Array")
-
-
-def _borrowed(typing_context: Any, array: Any) -> tuple[Any, Any]:
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        view = context.make_array(signature.args[0])(context, builder, value=arguments[0])
-        view.meminfo = view.meminfo.type(None)  # no owner: nothing to count
-        return view._getvalue()
-
-    return array(array), generate
-
-
-borrowed = cast("Callable[[_Array], _Array]", intrinsic(_borrowed))
+__all__ = ["borrow_external", "borrow_geometry", "borrow_scratch", "borrowed"]
 
 
 @inline_kernel
@@ -36,6 +19,7 @@ def borrow_geometry(geometry: GeometryArrays) -> GeometryArrays:
     """Return the arrays of a detector or a region without reference counts."""
     return GeometryArrays(
         borrowed(geometry.node_box),
+        borrowed(geometry.line_box),
         borrowed(geometry.node_link),
         borrowed(geometry.real),
         borrowed(geometry.integer),

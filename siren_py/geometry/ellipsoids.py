@@ -36,6 +36,17 @@ class Ellipsoid(KernelSolid):
         Semi-axes along x, y, z [cm].
     z_low, z_high
         Where it is cut [cm]; None for no cut.
+
+    Raises
+    ------
+    GeometryError
+        If a length is not positive and finite.
+
+    Examples
+    --------
+    >>> from siren_py.geometry import Ellipsoid
+    >>> f"{Ellipsoid(1.0, 2.0, 3.0).volume():.3f} cm3"
+    '25.133 cm3'
     """
 
     a: float
@@ -130,6 +141,12 @@ class EllipticalTube(KernelSolid):
         Semi-axes along x and y [cm].
     length
         Full length [cm].
+
+    Examples
+    --------
+    >>> from siren_py.geometry import EllipticalTube
+    >>> f"{EllipticalTube(1.0, 2.0, length=10.0).volume():.2f} cm3"
+    '62.83 cm3'
     """
 
     a: float

@@ -36,9 +36,18 @@ class Pattern:
     layers
         Pairs (thickness [cm], material), in ascending order along the axis of the stack.
 
+    Raises
+    ------
+    GeometryError
+        If there is no layer, or one has no positive thickness or no material.
+
     Examples
     --------
-    ``Pattern([(0.45, lead), (3.9, scintillator)]) * 7 + Pattern([(2.0, steel)])``
+    >>> from siren_py import Material
+    >>> from siren_py.geometry import Pattern
+    >>> lead = Material.from_element("Pb", density=11.35)
+    >>> steel = Material.from_element("Fe", density=7.87)
+    >>> pattern = Pattern([(0.45, lead), (3.9, steel)]) * 7 + Pattern([(2.0, steel)])
     """
 
     def __init__(self, layers: Iterable[Layer]) -> None:
@@ -118,6 +127,16 @@ class LayerStack:
         of equal material are joined.
     materials
         Material of each layer.
+
+    Examples
+    --------
+    >>> from siren_py import Material
+    >>> from siren_py.geometry import LayerStack
+    >>> lead = Material.from_element("Pb", density=11.35)
+    >>> plastic = Material.from_formula("C8H8", density=1.06)
+    >>> stack = LayerStack(100.0, 100.0, [(0.2, lead), (1.0, plastic)], repeat=30)
+    >>> len(stack.materials), float(stack.edges[-1] - stack.edges[0])
+    (60, 36.0)
     """
 
     solid: Solid
@@ -148,6 +167,17 @@ class LayerStack:
         axis: str = "z",
     ) -> LayerStack:
         """Cut any solid, e.g. a hexagonal prism, in layers that fill its length exactly.
+
+        Parameters
+        ----------
+        solid
+            Any solid.
+        layers
+            A `Pattern` or pairs (thickness [cm], material), ascending along the axis.
+        repeat
+            How often the layers are repeated.
+        axis
+            The local axis that the layers follow: "x", "y" or "z".
 
         Raises
         ------

@@ -61,6 +61,13 @@ class Mesh(KernelSolid):
         If the file cannot be read.
     GeometryError
         If the surface is not closed or has no volume.
+
+    Examples
+    --------
+    >>> from siren_py.geometry import Mesh, Sphere
+    >>> ball = Mesh.of(Sphere(10.0), sections=128)
+    >>> 0.99 < ball.volume() / Sphere(10.0).volume() < 1.0
+    True
     """
 
     def __init__(
@@ -102,7 +109,15 @@ class Mesh(KernelSolid):
 
     @classmethod
     def of(cls, solid: Solid, sections: int = 64) -> Mesh:
-        """Return the tessellation of a solid, with `volume_error` against its own volume."""
+        """Return the tessellation of a solid, with `volume_error` against its own volume.
+
+        Parameters
+        ----------
+        solid
+            The solid; one of siren_py.
+        sections
+            Segments of a full circle: more are finer.
+        """
         from siren_py.geometry.booleans import mesh_of  # booleans use meshes of their parts
 
         mesh = cls(mesh_of(solid, sections), name=type(solid).__name__)

@@ -92,6 +92,14 @@ class Placement:
         Where the origin of the solid goes, (3,) [cm].
     matrix
         R, (3, 3).
+
+    Examples
+    --------
+    >>> from scipy.spatial.transform import Rotation
+    >>> from siren_py.geometry import Placement
+    >>> place = Placement.of(at=(0, 0, 10), rotation=Rotation.from_euler("z", 90, degrees=True))
+    >>> place.to_detector([[1.0, 0.0, 0.0]]).round(9).tolist()
+    [[0.0, 1.0, 10.0]]
     """
 
     position: FloatArray
@@ -99,7 +107,15 @@ class Placement:
 
     @classmethod
     def of(cls, at: ArrayLike = (0.0, 0.0, 0.0), rotation: RotationLike = None) -> Placement:
-        """Build a placement from what a user gives; see `rotation_matrix`."""
+        """Build a placement from what a user gives; see `rotation_matrix`.
+
+        Parameters
+        ----------
+        at
+            Where the origin of the solid goes [cm], (3,).
+        rotation
+            scipy Rotation, (3, 3) matrix, or None.
+        """
         return cls(vector3(at, "The position (at=)"), rotation_matrix(rotation, "rotation="))
 
     @property

@@ -57,6 +57,16 @@ class Trapezoid(KernelSolid):
         Full widths along y there [cm].
     length
         Full length along z [cm].
+
+    Raises
+    ------
+    GeometryError
+        If a length is negative or it has no volume.
+
+    Examples
+    --------
+    >>> f"{Trapezoid(2.0, 4.0, 2.0, 2.0, length=3.0).volume():.1f} cm3"
+    '18.0 cm3'
     """
 
     dx_low: float
@@ -153,8 +163,17 @@ class Polyhedron(KernelSolid):
     vertices
         Its corners, (n, 3) [cm]; every one of them must be a corner of their convex hull.
     faces
-        Optional: indices of the corners of each face, counter-clockwise seen from outside; they
-        are only compared with the hull, so a polyhedron that is not convex is noticed.
+        Indices of the corners of each face, to be compared with the hull: optional.
+
+    Raises
+    ------
+    GeometryError
+        If it is not convex, is flat, or a face does not fit.
+
+    Examples
+    --------
+    >>> f"{Polyhedron([[0, 0, 0], [3, 0, 0], [0, 3, 0], [0, 0, 3]]).volume():.1f} cm3"
+    '4.5 cm3'
     """
 
     vertices: FloatArray
@@ -295,6 +314,16 @@ class Polyhedra(KernelSolid):
         The sector [rad]; the first edge between two sides is at `start_phi`.
     axis
         "x", "y" or "z".
+
+    Raises
+    ------
+    GeometryError
+        If lengths are out of range or z does not ascend.
+
+    Examples
+    --------
+    >>> f"{Polyhedra(6, z=[0.0, 10.0], outer=[1.0, 1.0]).volume():.3f} cm3"
+    '34.641 cm3'
     """
 
     sides: int

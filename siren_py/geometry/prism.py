@@ -52,6 +52,13 @@ class Prism(KernelSolid):
     ------
     GeometryError
         If the polygon crosses itself or has no area, or the sections do not ascend.
+
+    Examples
+    --------
+    >>> from siren_py.geometry import Prism
+    >>> ell = Prism([(0, 0), (3, 0), (3, 1), (1, 1), (1, 3), (0, 3)], length=2.0)
+    >>> ell.volume()
+    10.0
     """
 
     polygon: Polygon

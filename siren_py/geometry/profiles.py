@@ -61,6 +61,13 @@ class RadialDensity:
     GeometryError
         If the edges do not ascend, the numbers of edges and of polynomials do not fit, or the
         density is negative somewhere.
+
+    Examples
+    --------
+    >>> from siren_py.geometry import RadialDensity
+    >>> ball = RadialDensity(edges=[0.0, 10.0, 20.0], coefficients=[[5.0], [3.0, -0.1]])
+    >>> ball.at_radius([0.0, 15.0, 25.0]).tolist()
+    [5.0, 1.5, 0.0]
     """
 
     def __init__(
@@ -125,7 +132,13 @@ class RadialDensity:
         return self.at_radius(np.linalg.norm(points3(points) - self.centre, axis=1))
 
     def at_radius(self, radius: ArrayLike) -> FloatArray:
-        """Return the density at radii (n,) [cm]: (n,) [g/cm3]."""
+        """Return the density at radii (n,) [cm]: (n,) [g/cm3].
+
+        Parameters
+        ----------
+        radius
+            Radii [cm], any shape.
+        """
         r = np.atleast_1d(np.asarray(radius, dtype=np.float64)) / self.unit
         result = np.empty(len(r))
         kernels.densities_at(self._scaled_edges, self.coefficients, r, result)
@@ -156,7 +169,17 @@ class RadialDensity:
     def distance(
         self, origin: FloatArray, direction: FloatArray, t_in: float, t_out: float, depth: float
     ) -> float:
-        """Return t in [t_in, t_out] at which the integral from t_in reaches `depth` [g/cm2]."""
+        """Return t in [t_in, t_out] at which the integral from t_in reaches `depth` [g/cm2].
+
+        Parameters
+        ----------
+        origin, direction
+            A line, (3,) [cm] and (3,).
+        t_in, t_out
+            The stretch of it [cm].
+        depth
+            Column depth [g/cm2].
+        """
         b2, nearest = kernels.nearest_point(self.centre, self.unit, origin, direction)
         s = kernels.radial_distance(
             self._scaled_edges, self.coefficients, b2, t_in / self.unit - nearest,
@@ -165,7 +188,13 @@ class RadialDensity:
         return float((s + nearest) * self.unit)
 
     def mass(self, inner: float = 0.0, outer: float = math.inf) -> float:
-        """Return the mass between two radii [g]: the exact integral of 4 pi r^2 density."""
+        """Return the mass between two radii [g]: the exact integral of 4 pi r^2 density.
+
+        Parameters
+        ----------
+        inner, outer
+            Radii [cm].
+        """
         total = 0.0
         for number, (low, high) in enumerate(zip(self.edges[:-1], self.edges[1:], strict=True)):
             a, b = max(low, inner), min(high, outer)
@@ -251,6 +280,13 @@ def prem(centre: ArrayLike = (0.0, 0.0, 0.0), ocean: bool = True) -> RadialDensi
     ocean
         Whether the outermost 3 km are water, as in the model; otherwise they are crust
         (2.6 g/cm3), as below a laboratory on land.
+
+    Examples
+    --------
+    >>> from siren_py.geometry import prem
+    >>> earth = prem()
+    >>> f"{earth.at_radius([0.0])[0]:.2f} g/cm3 in the middle"
+    '13.09 g/cm3 in the middle'
     """
     edges = [0.0, *(1e5 * radius for radius, _ in _PREM)]
     coefficients = [row for _, row in _PREM]

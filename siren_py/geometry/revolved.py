@@ -153,6 +153,12 @@ class Cone(_Revolved):
         Radii of the hole at both ends [cm].
     axis, start_phi, delta_phi
         As for `Cylinder`.
+
+    Examples
+    --------
+    >>> from siren_py.geometry import Cone
+    >>> f"{Cone(length=30.0, radius_low=10.0, radius_high=0.0).volume():.1f} cm3"
+    '3141.6 cm3'
     """
 
     length: float
@@ -194,6 +200,13 @@ class Polycone(_Revolved):
         Outer and inner radii there [cm]; no hole if `inner` is None.
     axis, start_phi, delta_phi
         As for `Cylinder`.
+
+    Examples
+    --------
+    >>> from siren_py.geometry import Polycone
+    >>> nozzle = Polycone(z=[0.0, 10.0, 30.0], outer=[5.0, 5.0, 2.0])
+    >>> f"{nozzle.volume():.1f} cm3"
+    '1602.2 cm3'
     """
 
     z: tuple[float, ...]
@@ -275,6 +288,17 @@ class Torus(KernelSolid):
         Radii of the tube [cm].
     start_phi, delta_phi, axis
         As for `Cylinder`.
+
+    Raises
+    ------
+    GeometryError
+        If radii are out of range or the tube reaches over the axis.
+
+    Examples
+    --------
+    >>> from siren_py.geometry import Torus
+    >>> f"{Torus(ring_radius=10.0, outer_radius=1.0).volume():.2f} cm3"
+    '197.39 cm3'
     """
 
     ring_radius: float

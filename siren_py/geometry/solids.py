@@ -67,6 +67,12 @@ class Box(KernelSolid):
     ----------
     dx, dy, dz
         Full widths [cm].
+
+    Examples
+    --------
+    >>> from siren_py.geometry import Box
+    >>> Box(200.0, 100.0, 50.0).volume()
+    1000000.0
     """
 
     dx: float
@@ -112,6 +118,13 @@ class Sphere(KernelSolid):
     ----------
     radius, inner_radius
         Outer and inner radius [cm].
+
+    Examples
+    --------
+    >>> from siren_py.geometry import Sphere
+    >>> shell = Sphere(50.0, inner_radius=49.0)
+    >>> f"{shell.volume():.0f} cm3"
+    '30792 cm3'
     """
 
     radius: float
@@ -168,6 +181,12 @@ class Cylinder(KernelSolid):
     start_phi, delta_phi
         The sector that is kept [rad], counted about the axis by the right-hand rule, from x for
         axis z, from y for axis x, from z for axis y.
+
+    Examples
+    --------
+    >>> from siren_py.geometry import Cylinder
+    >>> Cylinder(radius=100.0, length=200.0).contains([[0, 0, 0], [0, 0, 101]]).tolist()
+    [True, False]
     """
 
     radius: float
@@ -249,6 +268,17 @@ class RegularPrism(KernelSolid):
         "x", "y" or "z".
     start_phi
         Azimuth of the normal of the first side [rad], counted as for `Cylinder`.
+
+    Raises
+    ------
+    GeometryError
+        If the number of sides or a length is out of range.
+
+    Examples
+    --------
+    >>> from siren_py.geometry import RegularPrism
+    >>> f"{RegularPrism(6, apothem=85.0, length=1.0).volume():.0f} cm3"
+    '25028 cm3'
     """
 
     sides: int

@@ -26,7 +26,7 @@ from siren_py.geometry.arrays import (
     max_segments,
 )
 from siren_py.geometry.borrowing import borrow_external, borrow_geometry, borrow_scratch
-from siren_py.geometry.kernels import BOX, SLIVER, box_interval, to_kernel_frame
+from siren_py.geometry.kernels import BOX, SLIVER
 from siren_py.geometry.layer_kernels import along_axis, layer_at
 from siren_py.geometry.locating import NO_EXTERNAL_INSIDE, locate_point, locate_points
 from siren_py.geometry.rows import row_intervals
@@ -90,9 +90,11 @@ def _collect(
     scratch: Scratch,
 ) -> tuple[int, float]:
     """Write the intervals in all solids within (t_min, t_max); return number and chord sum."""
-    box = geometry.node_box
+    # A line that does not move along an axis at all may lie in a face, which a product with an
+    # inverse cannot tell: its boxes only reject.
+    exact = min(abs(dx), abs(dy), abs(dz)) * _HUGE >= 1.0
+    box = geometry.line_box if exact else geometry.node_box
     link = geometry.node_link
-    real = geometry.real
     integer = geometry.integer
     pieces = scratch.pieces
     todo = scratch.todo
@@ -127,18 +129,9 @@ def _collect(
                 node = first
                 continue
             count = 1
-            if integer[row, 0] == BOX:
-                # Here and not in `row_intervals`: most volumes are boxes, and a call costs as much.
-                u = ox - real[row, 8]
-                v = oy - real[row, 9]
-                w = oz - real[row, 10]
-                du, dv, dw = dx, dy, dz
-                if integer[row, 1] != 0:
-                    u, v, w = to_kernel_frame(real, row, u, v, w)
-                    du, dv, dw = to_kernel_frame(real, row, dx, dy, dz)
-                pieces[0], pieces[1] = box_interval(
-                    real[row, 0], real[row, 1], real[row, 2], u, v, w, du, dv, dw
-                )
+            if exact and integer[row, 0] == BOX and integer[row, 1] == 0:
+                # Most volumes are such boxes: no call, and nothing to be computed again.
+                pieces[0], pieces[1] = near, far
             else:
                 count = row_intervals(geometry, external, row, line, ox, oy, oz, dx, dy, dz, pieces)
             for i in range(count):

@@ -10,6 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from siren_py._typing import FloatArray, IntArray
+from siren_py.geometry import kernels
 
 # In the second column of the links of an inner node: how its two parts are ordered. What is cut
 # along x, y, z has ALONG_X, ALONG_X - 1, ALONG_X - 2, and the lower part comes first.
@@ -84,3 +85,21 @@ def box_tree(boxes: FloatArray) -> tuple[FloatArray, IntArray]:
             first, second, node_link[node][1] = _split(boxes, members)
             todo += [(None, node), (second, -1), (first, -1)]
     return np.array(node_box), np.array(node_link, np.int64)
+
+
+def line_boxes(
+    node_box: FloatArray, node_link: IntArray, real: FloatArray, integer: IntArray
+) -> FloatArray:
+    """Return the boxes of the nodes, those of leaves that are boxes along the axes exact.
+
+    `real` and `integer` are the rows of the solids, see `kernels`.
+    """
+    boxes = node_box.copy()
+    row = node_link[:, 1]
+    solid = np.maximum(row, 0)
+    plain = (row >= 0) & (integer[solid, kernels.KIND] == kernels.BOX)
+    plain &= integer[solid, kernels.ROTATED] == 0
+    middle = real[row[plain], kernels.POSITION : kernels.POSITION + 3]
+    half = real[row[plain], :3]
+    boxes[plain] = np.concatenate([middle - half, middle + half], axis=1)
+    return boxes

@@ -25,6 +25,7 @@ from siren_py.geometry.borrowing import (
     borrow_external,
     borrow_geometry,
     borrow_scratch,
+    borrowed,
 )
 from siren_py.geometry.tracing import (
     External,
@@ -36,7 +37,7 @@ from siren_py.geometry.tracing import (
     trace_line,
     visible_pieces,
 )
-from siren_py.injection.attenuation import decay_point, depth_in_subpiece, sweep_upstream
+from siren_py.injection.attenuation import depth_in_subpiece, drawn_decay, sweep_upstream
 from siren_py.injection.piece_sweep import (
     Buffers,
     borrow_buffers,
@@ -200,6 +201,9 @@ def place(
         Number of lines done: n, or fewer if a buffer was too small (a fault of the caller).
     """
     tracing = borrow_tracing(tracing)
+    # Rows of these arrays are made for each line, with a count of references unless borrowed.
+    density, in_volume = borrowed(density), borrowed(in_volume)
+    origins, directions = borrowed(origins), borrowed(directions)
     scratch, region_scratch, buffers = tracing.scratch, tracing.region_scratch, tracing.buffers
     for i in range(len(origins)):
         out.matter[i] = 0.0
@@ -239,7 +243,7 @@ def place(
         x = high - depth_in_subpiece(
             uniform[i, 1], high - low, length, importance, buffers.inside[k]
         )
-        y, piece, _ = decay_point(
+        y, piece, _, _ = drawn_decay(
             uniform[i, 2], x, length, pieces, region_scratch.t_in, region_scratch.t_out
         )
         if piece < 0:
@@ -274,6 +278,9 @@ def line_sums(
 ) -> int:
     """Write W [1/cm2] of given lines to `matter` (n,); other arguments and result as `place`."""
     tracing = borrow_tracing(tracing)
+    # Rows of these arrays are made for each line, with a count of references unless borrowed.
+    density, in_volume = borrowed(density), borrowed(in_volume)
+    origins, directions = borrowed(origins), borrowed(directions)
     for i in range(len(origins)):
         matter[i] = 0.0
         pieces, _ = region_on_line(tracing, i, origins[i], directions[i])
@@ -326,6 +333,7 @@ def rate_columns(
         Number of lines done; other arguments and result as in `place`.
     """
     tracing = borrow_tracing(tracing)
+    origins, directions = borrowed(origins), borrowed(directions)
     scratch, buffers = tracing.scratch, tracing.buffers
     for i in range(len(origins)):
         pieces, _ = region_on_line(tracing, i, origins[i], directions[i])

@@ -17,11 +17,13 @@ production, which it leaves unchanged for vertex 1, its decay.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import copy
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from siren_py._typing import FloatArray, IntArray
+from siren_py.driving import generators, rows_of
 from siren_py.errors import ConfigError, GeometryError, KinematicsError, NoRateError
 from siren_py.flux import FluxLike
 from siren_py.injection.assembly import Assembler, Batch
@@ -29,7 +31,6 @@ from siren_py.injection.energy import EnergyCells, EnergyReactionProposal, energ
 from siren_py.injection.growth import Growth
 from siren_py.injection.matter import Matter
 from siren_py.injection.signal import ModelLike, Signal
-from siren_py.rng import stream
 from siren_py.tree import EventTable, vertex_of
 
 if TYPE_CHECKING:
@@ -37,6 +38,8 @@ if TYPE_CHECKING:
 
 PROCESS = "arrival"
 """Name of the process of vertex 0."""
+
+_PURPOSES = ("energy", "line", "vertex", "decay", "growth")
 
 _CHANGE = 0.3
 """Largest change of s/L within a cell of energy: the chance to arrive varies little inside."""
@@ -162,6 +165,7 @@ class ArrivalInjector:
         channel: str | None,
         beam_kind: str = "parallel",
     ) -> None:
+        self.driving = "random"
         self.detector, self.fluxes, self.model = detector, list(fluxes), model
         self.region = region
         self.signal = Signal.of(model, channel)
@@ -309,12 +313,15 @@ class ArrivalInjector:
 
     # ------------------------------------------------------------ chunks
 
+    def driven(self, driving: str) -> ArrivalInjector:
+        """Return the same injector, driven by one of `siren_py.driving.DRIVINGS`."""
+        other = copy(self)
+        other.driving = driving
+        return other
+
     def chunk(self, seed: int, number: int, n: int, first: int) -> EventTable:
         """Draw one chunk; see `Injector.chunk`."""
-        rngs = {
-            purpose: stream(seed, purpose, number)
-            for purpose in ("energy", "line", "vertex", "decay", "growth")
-        }
+        rngs = generators(self.driving, seed, number, n, _PURPOSES)
         batches: list[Batch] = []
         for f, attempt, energy, _, flux_factor, _ in self.energy.sample(n, rngs["energy"]):
             batch = self._place(f, attempt, energy, flux_factor, rngs)
@@ -332,10 +339,11 @@ class ArrivalInjector:
     ) -> Batch:
         n, flux = energy.size, self.fluxes[f]
         length = self._length(f, energy)
-        points, _ = self._region.sample_solids(n, rngs["line"])
+        points, _ = self._region.sample_solids(n, rows_of(rngs["line"], attempt))
         inside = self._region.inside(points).sum(axis=1)
         safe = np.where(length > 0.0, length, 1.0)
-        way, directions, ratio, spread = self._source.draw(points, safe, rngs["vertex"].random(n))
+        uniform = rows_of(rngs["vertex"], attempt).random(n)
+        way, directions, ratio, spread = self._source.draw(points, safe, uniform)
         arrived = (length > 0.0) & (inside > 0) & (way > 0.0)
         factors = {
             "factor_flux": flux_factor * spread,

@@ -14,47 +14,83 @@ where it is made, or for an interaction that itself has to lie in the region.
 
 from __future__ import annotations
 
-from math import exp, expm1, log1p, sqrt
+from math import exp, log1p, sqrt
 
 from siren_py._numba import kernel
 from siren_py._typing import FloatArray, IntArray
 
-# Below this argument the power series of 1 - exp(-x) is exact to rounding with six terms.
-_SERIES = 0.02
-
 # Up to here exp(-x) = 1 - q has all its digits, and from here on q = 1 - exp(-x).
 _HALF = 0.7
+
+# Up to here three terms of the power series are exact to rounding.
+_SHORT = 4e-3
+
+# From here on exp(-x) is no normal number.
+_NOTHING = 708.0
+
+
+@kernel
+def decay_shares(x: float) -> tuple[float, float, float]:
+    """Return q = 1 - exp(-x), exp(-x) and x - q for x >= 0, none of them with cancellation.
+
+    Below 0.7 all three follow from x / q = 1 + x/2 + sum B_2k x^2k / (2k)! (DLMF 24.2.1), which
+    eight terms give to rounding: they cost less than one exponential.
+    """
+    if x < _HALF:
+        y = x * x
+        if x < _SHORT:
+            bend = 0.5 * x + y * (1.0 / 12.0 - 1.0 / 720.0 * y)
+            q = x / (1.0 + bend)
+            return q, 1.0 - q, q * bend
+        y2 = y * y
+        first = (1.0 / 12.0 - 1.0 / 720.0 * y) + (1.0 / 30240.0 - 1.0 / 1209600.0 * y) * y2
+        last = (1.0 / 47900160.0 - 691.0 / 1307674368000.0 * y) + (
+            1.0 / 74724249600.0 - 3617.0 / 10670622842880000.0 * y
+        ) * y2
+        bend = 0.5 * x + y * (first + last * (y2 * y2))
+        q = x / (1.0 + bend)
+        return q, 1.0 - q, q * bend
+    # Underflow takes the library a hundred times as long as anything else.
+    stay = exp(-x) if x < _NOTHING else 0.0
+    q = 1.0 - stay
+    return q, stay, x - q
 
 
 @kernel
 def decay_chance(x: float) -> float:
     """Return 1 - exp(-x) for x >= 0, without cancellation."""
-    if x < _SERIES:
-        # Constants instead of quotients: a division costs as much as the rest of the series.
-        tail = 1.0 / 24.0 - x * (1.0 / 120.0 - x * (1.0 / 720.0))
-        return x * (1.0 - x * (0.5 - x * (1.0 / 6.0 - x * tail)))
-    return -expm1(-x)
+    return decay_shares(x)[0]
 
 
 @kernel
 def survival(x: float) -> float:
     """Return exp(-x) for x >= 0."""
-    if x < _SERIES:
-        return 1.0 - decay_chance(x)
-    return exp(-x)
+    return decay_shares(x)[1]
 
 
 @kernel
 def excess(x: float) -> float:
     """Return x - (1 - exp(-x)) for x >= 0, without cancellation."""
-    if x < 0.3:
-        term = x * x / 2.0
-        total = term
-        for k in range(3, 14):
-            term *= -x / k
-            total += term
-        return total
-    return x + expm1(-x)
+    return decay_shares(x)[2]
+
+
+@kernel
+def stretch(
+    h: float, length: float, inverse: float, importance: float, inside: bool
+) -> tuple[float, float]:
+    """Integrate I over a stretch of h [cm] at whose downstream end it is `importance`.
+
+    `length` is L, `inverse` 1/L; `inside` says whether the stretch lies in the region. Returns
+    the integral [cm] and I at the upstream end.
+    """
+    if length > 0.0:
+        q, stay, over = decay_shares(h * inverse)
+        if inside:
+            return length * (importance * q + over), importance * stay + q
+        return length * (importance * q), importance * stay
+    if inside:
+        return h, 1.0
+    return 0.0, 0.0
 
 
 @kernel
@@ -130,23 +166,7 @@ def sweep_upstream(
             edge = piece_in[j] if inside else piece_out[j]
             if edge > low:
                 low = edge
-        h = position - low
-        if length > 0.0:
-            x = h * inverse
-            # One transcendental function per piece: the other of the two follows without loss.
-            if x < _HALF:
-                q = decay_chance(x)
-                stay = 1.0 - q
-            else:
-                stay = exp(-x)
-                q = 1.0 - stay
-            column = importance * length * q
-            if inside:
-                column += length * excess(x)
-        else:
-            q = 1.0
-            stay = 0.0
-            column = h if inside else 0.0
+        column, upstream = stretch(position - low, length, inverse, importance, inside)
         if in_matter and material[s] >= 0:
             weight = density[material[s]] * column
             if weight > 0.0:
@@ -160,9 +180,7 @@ def sweep_upstream(
                 sub_weight[count] = weight
                 count += 1
                 total += weight
-        importance *= stay
-        if inside:
-            importance += q
+        importance = upstream
         position = low
     return count, total
 
@@ -180,15 +198,17 @@ def depth_in_subpiece(u: float, h: float, length: float, importance: float, insi
     if inside == 0:
         v = -length * log1p(-u * decay_chance(x))
         return min(v, h)
-    goal = u * (importance * decay_chance(x) + excess(x))
+    q, _, over = decay_shares(x)
+    goal = u * (importance * q + over)
     # The small-z form of the cumulative distribution bounds the root from below, and the
     # distribution is convex: Newton's method converges from there.
     a = 0.5 * (1.0 - importance)
     root = sqrt(importance * importance + 4.0 * a * goal)
     z = min(2.0 * goal / (importance + root), x) if goal > 0.0 else 0.0
     for _ in range(60):
-        value = importance * decay_chance(z) + excess(z) - goal
-        slope = importance * exp(-z) + decay_chance(z)
+        q, stay, over = decay_shares(z)
+        value = importance * q + over - goal
+        slope = importance * stay + q
         if slope <= 0.0:
             break
         step = value / slope
@@ -218,6 +238,20 @@ def decay_point(
     float
         I(start), the chance to decay in the region.
     """
+    y, piece, gap, share = drawn_decay(u, start, length, n_pieces, piece_in, piece_out)
+    return y, piece, exp(-gap) * share
+
+
+@kernel
+def drawn_decay(
+    u: float,
+    start: float,
+    length: float,
+    n_pieces: int,
+    piece_in: FloatArray,
+    piece_out: FloatArray,
+) -> tuple[float, int, float, float]:
+    """Draw as `decay_point`; return what makes up I(start) = exp(-gap) share besides."""
     first = -1
     reference = 0.0
     total = 0.0
@@ -229,22 +263,22 @@ def decay_point(
             first = j
             reference = begin
         if length > 0.0:
-            total += exp(-(begin - reference) / length) * decay_chance(
-                (piece_out[j] - begin) / length
-            )
+            share = decay_chance((piece_out[j] - begin) / length)
+            total += share if j == first else exp(-(begin - reference) / length) * share
     if first < 0:
-        return start, -1, 0.0
+        return start, -1, 0.0, 0.0
     if length == 0.0:
         inside = piece_in[first] <= start
-        return start, first if inside else -1, 1.0 if inside else 0.0
+        return start, first if inside else -1, 0.0, 1.0 if inside else 0.0
     goal = u * total
     for j in range(first, n_pieces):
         begin = max(piece_in[j], start)
-        reach = exp(-(begin - reference) / length)
-        share = reach * decay_chance((piece_out[j] - begin) / length)
+        reach = 1.0 if j == first else exp(-(begin - reference) / length)
+        chance = decay_chance((piece_out[j] - begin) / length)
+        share = reach * chance
         if goal < share or j == n_pieces - 1:
-            fraction = min(goal / reach, decay_chance((piece_out[j] - begin) / length))
+            fraction = min(goal / reach, chance)
             y = begin - length * log1p(-fraction)
-            return min(y, piece_out[j]), j, exp(-(reference - start) / length) * total
+            return min(y, piece_out[j]), j, (reference - start) / length, total
         goal -= share
-    return start, -1, 0.0
+    return start, -1, 0.0, 0.0

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from siren_py._typing import FloatArray, IntArray
+from siren_py.driving import without_net
 from siren_py.errors import ConfigError
 from siren_py.flux import FluxLike
 from siren_py.injection.layout_kernels import pick_cells
@@ -160,7 +161,7 @@ class EnergyReactionProposal:
                 continue
             if self._cells[f].native:
                 energy, reaction, flux_factor, reaction_factor = self._native(
-                    f, flux, mine.size, rng
+                    f, flux, mine.size, without_net(rng)
                 )
             else:
                 entry = pick[mine] - self._starts[f]

@@ -7,11 +7,13 @@ a chunk is then a function of (seed, chunk number, size) alone.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from copy import copy
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from siren_py._typing import FloatArray, IntArray
+from siren_py.driving import generators, rows_of
 from siren_py.errors import ConfigError, KinematicsError, NoRateError
 from siren_py.flux import Flux, FluxLike
 from siren_py.injection.assembly import Assembler, Batch, in_slots, taken
@@ -38,6 +40,7 @@ if TYPE_CHECKING:
     from siren_py.detector import DetectorModel
 
 PROPOSALS = ("aimed", "forward")
+_PURPOSES = ("energy", "scattering", "line", "vertex", "decay", "growth")
 _MANY = 1000
 """Events per reaction after which a particle counts as one that is never made."""
 
@@ -91,6 +94,7 @@ class Injector:
         proposal: str = "aimed",
         beam_kind: str = "parallel",
     ) -> None:
+        self.driving = "random"
         self.detector, self.fluxes, self.model = detector, list(fluxes), model
         self.region = region
         self.signal = Signal.of(model, channel)
@@ -319,6 +323,12 @@ class Injector:
 
     # ------------------------------------------------------------ chunks
 
+    def driven(self, driving: str) -> Injector:
+        """Return the same injector, driven by one of `siren_py.driving.DRIVINGS`."""
+        other = copy(self)
+        other.driving = driving
+        return other
+
     def chunk(self, seed: int, number: int, n: int, first: int) -> EventTable:
         """Draw one chunk.
 
@@ -336,17 +346,14 @@ class Injector:
         EventTable
             The events with a weight above zero, in the order of their attempts.
         """
-        rngs = {
-            purpose: stream(seed, purpose, number)
-            for purpose in ("energy", "scattering", "line", "vertex", "decay", "growth")
-        }
+        rngs = generators(self.driving, seed, number, n, _PURPOSES)
         batches: list[Batch] = []
         for f, attempt, energy, reaction, flux_factor, reaction_factor in self.energy.sample(
             n, rngs["energy"]
         ):
             open_ = np.flatnonzero(energy > self.reactions[f].threshold[reaction])
             for index, process, state in self.reactions[f].sample(
-                reaction[open_], energy[open_], rngs["scattering"]
+                reaction[open_], energy[open_], rows_of(rngs["scattering"], attempt[open_])
             ):
                 rows = open_[index]
                 factors = {
@@ -381,7 +388,8 @@ class Injector:
         else:
             self.signal.flights(state.pdg, state.momenta, slot, found, local, length)
         nuclide = reactions.nuclide[reaction]
-        placement = self._placer.place(local, length, nuclide, rngs["line"], rngs["vertex"])
+        rng_line, rng_vertex = (rows_of(rngs[name], attempt) for name in ("line", "vertex"))
+        placement = self._placer.place(local, length, nuclide, rng_line, rng_vertex)
         placed = placement.placed
         momenta = _rotate(state.momenta, placement.rotation)
         polar = np.zeros((n, 3))

@@ -6,7 +6,6 @@ of plates costs as much as one through a few blocks.
 
 from __future__ import annotations
 
-from math import exp
 from typing import NamedTuple
 
 import numpy as np
@@ -16,11 +15,8 @@ from siren_py._typing import FloatArray, IntArray
 from siren_py.geometry.arrays import GeometryArrays, Scratch
 from siren_py.geometry.borrowing import borrowed
 from siren_py.geometry.layer_kernels import along_axis
-from siren_py.injection.attenuation import decay_chance, excess, survival
+from siren_py.injection.attenuation import stretch, survival
 from siren_py.injection.stack_sums import stack_inside, stack_outside
-
-# Up to here exp(-x) = 1 - q has all its digits, and from here on q = 1 - exp(-x).
-_HALF = 0.7
 
 
 class Buffers(NamedTuple):
@@ -146,23 +142,7 @@ def sweep_pieces(
                 importance * survival((known - position) * inverse) if length > 0.0 else 0.0
             )
             known = position
-        h = position - low
-        if length > 0.0:
-            x = h * inverse
-            # One transcendental function per piece: the other of the two follows without loss.
-            if x < _HALF:
-                q = decay_chance(x)
-                stay = 1.0 - q
-            else:
-                stay = exp(-x)
-                q = 1.0 - stay
-            column = importance * length * q
-            if inside:
-                column += length * excess(x)
-        else:
-            q = 1.0
-            stay = 0.0
-            column = h
+        column, upstream = stretch(position - low, length, inverse, importance, inside)
         if most * column > 0.0:
             stack = geometry.integer[rows[s], 3]
             if stack < 0:
@@ -192,9 +172,7 @@ def sweep_pieces(
                 buffers.weight[count] = weight
                 count += 1
                 total += weight
-        importance *= stay
-        if inside:
-            importance += q
+        importance = upstream
         position = known = low
     return count, total
 

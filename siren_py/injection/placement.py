@@ -18,10 +18,13 @@ from siren_py.geometry.arrays import (
     NO_EXTERNAL,
     External,
     GeometryArrays,
+    PlacedSolid,
     RegionArrays,
     make_scratch,
 )
 from siren_py.geometry.kernels import MATERIAL, STACK
+from siren_py.geometry.placement import Placement as Placement3D
+from siren_py.geometry.solids import Box
 from siren_py.injection.aimed import (
     REACH,
     Placed,
@@ -32,10 +35,12 @@ from siren_py.injection.aimed import (
     rate_columns,
 )
 from siren_py.injection.forward import place_decays, place_vertices
-from siren_py.injection.line_source import LENGTHS, LineSource, nearest_length
+from siren_py.injection.line_source import LENGTHS, nearest_length
 from siren_py.injection.matter import Matter
+from siren_py.injection.points import PointSource
 from siren_py.injection.rays import LineOfEmission, ParallelRays, SourceRays, rotations_to
 from siren_py.injection.source import close_triangles, draw_flights, frames, perpendicular
+from siren_py.regions import Region
 
 if TYPE_CHECKING:
     from siren_py.detector import DetectorModel
@@ -156,7 +161,7 @@ class AimedPlacement:
         self._region_arrays = detector.region_arrays(region)
         self._matter = matter
         self._in_volume = densest_in_volumes(self._arrays, len(detector.placed()), matter.density)
-        self.source, self.source_volumes = LineSource.of(detector, self._region)
+        self.source, self.source_volumes = PointSource.of(detector, self._region)
 
     @property
     def detector(self) -> DetectorModel:
@@ -259,6 +264,14 @@ class AimedPlacement:
         return columns
 
 
+def _nowhere(detector: DetectorModel) -> Region:
+    """Return a region that no line through matter comes near."""
+    low, high = detector.bounds()
+    away = 1e3 * float(np.linalg.norm(high - low)) + high
+    place = Placement3D.of(away, None)
+    return Region("nowhere", [PlacedSolid("nowhere", Box(1.0, 1.0, 1.0), place, (0,))])
+
+
 class ForwardPlacement:
     """Lines of sight first; see `siren_py.injection.forward`.
 
@@ -268,10 +281,19 @@ class ForwardPlacement:
         As for `AimedPlacement`.
     rays
         Draws the lines of sight.
+    importance
+        Whether half of the vertices follow the chance to be seen; False: all follow the density
+        of targets alone, which shows what importance is worth.
     """
 
     def __init__(
-        self, detector: DetectorModel, region: str, matter: Matter, rays: ParallelRays | SourceRays
+        self,
+        detector: DetectorModel,
+        region: str,
+        matter: Matter,
+        rays: ParallelRays | SourceRays,
+        *,
+        importance: bool = True,
     ) -> None:
         self._detector = detector
         self._region = detector.region(region)
@@ -279,6 +301,8 @@ class ForwardPlacement:
         self._region_arrays = detector.region_arrays(region)
         self._matter = matter
         self._rays = rays
+        # Without a region ahead no vertex is better than another.
+        self._aim = self._region if importance else _nowhere(detector)
 
     def place(
         self,
@@ -295,11 +319,10 @@ class ForwardPlacement:
         directions = np.einsum("nij,nj->ni", rotation, local)
         uniform = rng_vertex.random((n, 4))
         external = self._detector.external_intervals(ray.origins, ray.directions)
-        external_region = self._region.external_intervals(ray.origins, ray.directions)
-        region = self._region_arrays
+        external_aim = self._aim.external_intervals(ray.origins, ray.directions)
         placed = empty_placed(n)
         done = place_vertices(
-            tracing_of(self._arrays, external, region, external_region),
+            tracing_of(self._arrays, external, self._aim.arrays(), external_aim),
             self._matter.density,
             self._matter.densest,
             ray.origins,
@@ -313,7 +336,7 @@ class ForwardPlacement:
         check_complete(done, n)
         external_region = self._region.external_intervals(placed.vertex, directions)
         done = place_decays(
-            tracing_of(self._arrays, NO_EXTERNAL, region, external_region),
+            tracing_of(self._arrays, NO_EXTERNAL, self._region_arrays, external_region),
             directions,
             lengths,
             np.ascontiguousarray(uniform[:, 3]),

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from siren_py._typing import FloatArray, IntArray
+from siren_py.driving import rows_of
 from siren_py.processes.base import BoundInteraction, FinalState, Interaction
 
 
@@ -106,6 +107,7 @@ class Reactions:
         for p, bound in enumerate(self.processes):
             mine = np.flatnonzero(self.process[reaction] == p)
             if mine.size:
-                state = bound.sample(self.local[reaction[mine]], energy[mine], rng)
+                own = rows_of(rng, mine, bound)
+                state = bound.sample(self.local[reaction[mine]], energy[mine], own)
                 result.append((mine, p, state))
         return result

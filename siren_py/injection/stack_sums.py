@@ -12,12 +12,12 @@ one period. Nothing is approximated: the sums are those over the single layers.
 
 from __future__ import annotations
 
-from math import exp, inf, log1p
+from math import inf, log1p
 
 from siren_py._numba import kernel, kernel_part
 from siren_py._typing import FloatArray, IntArray
 from siren_py.geometry.layer_kernels import layer_at
-from siren_py.injection.attenuation import decay_chance, excess, survival
+from siren_py.injection.attenuation import decay_chance, decay_shares, stretch, survival
 
 # Fewer whole periods than this are walked through: a series would not save anything.
 _SERIES = 2
@@ -37,14 +37,15 @@ def walk_outside(
     last: int,
     start: float,
     low: float,
-    high: float,
+    stay: float,
     length: float,
     goal: float,
 ) -> tuple[float, int, float, float]:
     """Add up layers from `layer` (entered at t = `start`) upstream until `stop` (exclusive).
 
-    The layer `last` ends at t = `low`. Returns the sum of n L (1 - exp(-h/L)) exp(-(high - t)/L)
-    over the layers until it exceeds `goal`, the last layer that counted (-1 if none) and its ends.
+    The layer `last` ends at t = `low`; `stay` is the survival at `start`. Returns the sum of
+    n L (1 - exp(-h/L)) times the survival at the downstream end over the layers until it exceeds
+    `goal`, the last layer that counted (-1 if none) and its ends.
     """
     step = -1 if slope > 0.0 else 1
     face = 0 if slope > 0.0 else 1
@@ -52,24 +53,29 @@ def walk_outside(
     inverse = 1.0 / length
     total = 0.0
     picked = -1
-    a = b = t = start
+    a = b = t = known = start
     while layer != stop:
         end = low
         if layer != last:
             end = min(max((edge[first_edge + layer + face] - origin) * per, low), t)
         number = density[material[first_material + layer]]
         if number > 0.0 and end < t:
-            stay = survival((high - t) * inverse)
-            total += number * length * stay * decay_chance((t - end) * inverse)
+            # One function of the thickness per layer; more only behind layers that do not count.
+            if t < known:
+                stay *= survival((known - t) * inverse)
+            q, left, _ = decay_shares((t - end) * inverse)
+            total += number * length * stay * q
             picked, a, b = layer, end, t
             if goal < total:
                 break
+            stay *= left
+            known = end
         t = end
         layer += step
     return total, picked, a, b
 
 
-@kernel
+@kernel_part
 def stack_outside(
     edge: FloatArray,
     material: IntArray,
@@ -131,40 +137,25 @@ def stack_outside(
     if count < _SERIES:
         return walk_outside(
             edge, first_edge, material, first_material, density, slope, origin,
-            here, last + step, last, high, low, high,
-            length, goal,
+            here, last + step, last, high, low, 1.0, length, goal,
         )  # fmt: skip
     entry = 1 if slope > 0.0 else 0
     per = 1.0 / slope
     before, picked, a, b = walk_outside(
-        edge,
-        first_edge,
-        material,
-        first_material,
-        density,
-        slope,
-        origin,
-        here,
-        first,
-        last,
-        high,
-        low,
-        high,
-        length,
-        goal,
-    )
+        edge, first_edge, material, first_material, density, slope, origin,
+        here, first, last, high, low, 1.0, length, goal,
+    )  # fmt: skip
     if goal < before:
         return before, picked, a, b
     start = min((edge[first_edge + first + entry] - origin) * per, high)
     x = (edge[first_edge + end] - edge[first_edge + run]) * abs(per) / (repeats * length)
     one, in_one, a_one, b_one = walk_outside(
         edge, first_edge, material, first_material, density, slope, origin,
-        first, first + step * period, last, start, low,
-        start, length, inf,
+        first, first + step * period, last, start, low, 1.0, length, inf,
     )  # fmt: skip
     stay = survival((high - start) / length)
     chance = decay_chance(x)
-    reach = decay_chance(count * x)
+    reach, left, _ = decay_shares(count * x)
     series = stay * one * (reach / chance)
     rest = goal - before
     if in_one >= 0:
@@ -177,16 +168,15 @@ def stack_outside(
         at = (edge[first_edge + layer + entry] - origin) * per
         _, picked, a, b = walk_outside(
             edge, first_edge, material, first_material, density, slope, origin,
-            layer, layer + step * period, last, at, low,
-            at, length, rest / scale if scale > 0.0 else 0.0,
+            layer, layer + step * period, last, at, low, 1.0,
+            length, rest / scale if scale > 0.0 else 0.0,
         )  # fmt: skip
         return before + series, picked, a, b
     layer = first + step * period * count
     at = (edge[first_edge + layer + entry] - origin) * per
     after, in_rest, a_rest, b_rest = walk_outside(
         edge, first_edge, material, first_material, density, slope, origin,
-        layer, last + step, last, at, low, high, length,
-        rest - series,
+        layer, last + step, last, at, low, stay * left, length, rest - series,
     )  # fmt: skip
     if in_rest >= 0:
         picked, a, b = in_rest, a_rest, b_rest
@@ -225,6 +215,7 @@ def stack_inside(
     step = -1 if slope > 0.0 else 1
     face = 0 if slope > 0.0 else 1
     per = 1.0 / slope
+    inverse = 1.0 / length if length > 0.0 else 0.0
     total = 0.0
     picked = -1
     seen = importance
@@ -234,12 +225,7 @@ def stack_inside(
         if layer != last:
             end = min(max((edge[first_edge + layer + face] - origin) * per, low), t)
         h = t - end
-        stay, q, column = 0.0, 1.0, h
-        if length > 0.0:
-            x = h / length
-            q = decay_chance(x)
-            stay = exp(-x)
-            column = length * (importance * q + excess(x))
+        column, upstream = stretch(h, length, inverse, importance, True)
         number = density[material[first_material + layer]]
         if number > 0.0 and h > 0.0:
             total += number * column
@@ -247,7 +233,7 @@ def stack_inside(
             if goal < total:
                 break
         if h > 0.0:
-            importance = importance * stay + q
+            importance = upstream
         if layer == last:
             break
         t = end

@@ -1,4 +1,4 @@
-"""ROOT files: a TTree of events, and the provenance as JSON beside it.
+"""ROOT files: a TTree or an RNTuple of events, and the provenance as JSON beside it.
 
 The tree ``events`` has one entry per event. Flat branches: ``weight`` (expected events per
 proton on target) and its factors, ``vertex_x`` ... ``vertex_time`` and ``decay_x`` ...
@@ -6,58 +6,51 @@ proton on target) and its factors, ``vertex_x`` ... ``vertex_time`` and ``decay_
 branches: ``pdg``, ``status``, ``vertex``, ``end_vertex``, ``E``, ``px``, ``py``, ``pz`` of the
 particles and ``vertices_*`` of all vertices. The string ``siren_py`` holds the provenance and
 the names that integer columns refer to. Energies are in GeV, lengths in cm, times in ns.
+
+An RNTuple ``events`` has fields of the same names, so that the same code reads both.
 """
 
 from __future__ import annotations
 
-import json
 import os
-import threading
 import weakref
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from functools import partial
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from siren_py._typing import IntArray, PathLike
-from siren_py.errors import ConfigError, FormatError
+from siren_py._typing import PathLike
+from siren_py.errors import FormatError
+from siren_py.io.columns import (
+    FLAT_NAMES,
+    RECORD,
+    check_columns,
+    event_columns,
+    read_record,
+    record_text,
+)
 from siren_py.io.files import complete_file
-from siren_py.io.record import to_json
+from siren_py.io.reader import EventReader, column_of, steps
 from siren_py.progress import ProgressLike, progress_bar
-from siren_py.sample import KEYS, Sample
-from siren_py.store import TableStore
-from siren_py.tree import PARTICLE_COLUMNS, VERTEX_COLUMNS, EventTable, vertex_of
-from siren_py.weighting import FACTORS, product_of_factors
+from siren_py.sample import Sample
+from siren_py.tree import PARTICLE_COLUMNS, VERTEX_COLUMNS, Columns, EventTable
 
 if TYPE_CHECKING:
+    import awkward as ak
     import uproot
 
     from siren_py.injection.arrival import ArrivalInjector
     from siren_py.injection.injector import Injector
 
+__all__ = ["RootReader", "open_root", "read_provenance", "read_root", "steps", "write_root"]
+
 TREE = "events"
-RECORD = "siren_py"
-SCHEMA_VERSION = 1
 
-_STEP = 50_000
-"""Events per reading step."""
+_JAGGED = sorted({*FLAT_NAMES.values(), *(f"vertices_{name}" for name in VERTEX_COLUMNS)})
 
-_POINTS = ("vertex", "decay")
-_COORDINATES = ("x", "y", "z", "time")
-_RECORD_TYPES = {"n_attempts": int, "columns": list, "provenance": dict, "names": dict}
-_PARTICLE_BRANCHES = {name: ("E" if name == "energy" else name) for name in PARTICLE_COLUMNS}
-
-_JAGGED = sorted({*_PARTICLE_BRANCHES.values(), *(f"vertices_{name}" for name in VERTEX_COLUMNS)})
-
-_TAKEN = {
-    "weight", "particles", "vertices", "nparticles", "nvertices",
-    *(f"{p}_{c}" for p in _POINTS for c in _COORDINATES),
-    *_PARTICLE_BRANCHES.values(), *(f"vertices_{name}" for name in VERTEX_COLUMNS),
-}  # fmt: skip
-"""Branches that are not event columns; an event column of such a name would be lost."""
+# Earlier versions read the first part only of an RNTuple that was written in parts.
+_READS_RNTUPLE = (5, 7)
 
 
 def _field(outer: str, inner: str) -> str:
@@ -68,7 +61,7 @@ def _field(outer: str, inner: str) -> str:
 def write_root(
     sample: Sample, path: PathLike, *, overwrite: bool = True, progress: ProgressLike = False
 ) -> None:
-    """Write a sample to a ROOT file, chunk by chunk.
+    """Write a sample to a ROOT file with a TTree, chunk by chunk.
 
     Parameters
     ----------
@@ -88,61 +81,96 @@ def write_root(
     ConfigError
         If an event column has the name of another branch.
     """
-    import awkward as ak
+    _write(sample, path, _Tree, overwrite, progress)
+
+
+def write_rntuple(
+    sample: Sample, path: PathLike, *, overwrite: bool = True, progress: ProgressLike = False
+) -> None:
+    """Write a sample to a ROOT file with an RNTuple; arguments and errors as in `write_root`.
+
+    RNTuple is the successor of TTree; ROOT reads it from version 6.34 on.
+    """
+    _write(sample, path, _Ntuple, overwrite, progress)
+
+
+def _write(
+    sample: Sample,
+    path: PathLike,
+    kind: type[_Tree] | type[_Ntuple],
+    overwrite: bool,
+    progress: ProgressLike,
+) -> None:
     import uproot
 
-    events = sample.columns[1:]
-    for name in events:
-        if name in _TAKEN:
-            raise ConfigError(
-                f"The event column {name!r} has the name of another branch of the file. Rename "
-                "the invariant of the process that makes it."
-            )
-    text = to_json(
-        {
-            "schema_version": SCHEMA_VERSION,
-            "n_attempts": sample.n_attempts,
-            # The weights are per proton on target: expected events = sum of weights x POT.
-            "pot": 1.0,
-            "columns": events,
-            "provenance": sample.provenance,
-            "names": sample.lookup,
-        }
-    )
+    check_columns(sample)
+    text = record_text(sample)
     done = 0
     with (
         complete_file(path, overwrite=overwrite) as part,
         progress_bar(len(sample), f"writing {Path(path).name}", progress) as report,
         uproot.recreate(part, compression=uproot.ZSTD(3)) as file,
     ):
-        tree = None
+        tree = kind(file)
         for table in sample.tables():
-            columns = _branches(table, sample.n_attempts)
-            if tree is None:
-                types = {
-                    name: array.type.content if isinstance(array, ak.Array) else array.dtype
-                    for name, array in columns.items()
-                }
-                tree = file.mktree(TREE, types, title="weighted events", field_name=_field)
-            if len(table):
-                tree.extend(columns)
+            tree.extend(table, sample.n_attempts)
             done += len(table)
             report(done, len(sample))
         file[RECORD] = text
 
 
-def _branches(table: EventTable, n_attempts: int) -> dict[str, Any]:
+class _Tree:
+    """Writes tables to a TTree; the branches are those of the first table."""
+
+    def __init__(self, file: uproot.WritableDirectory) -> None:
+        self._file = file
+        self._tree: Any = None
+
+    def extend(self, table: EventTable, n_attempts: int) -> None:
+        import awkward as ak
+
+        columns = event_columns(table, n_attempts)
+        # Records, because they share one counter.
+        columns["particles"], columns["vertices"] = _jagged(table)
+        if self._tree is None:
+            types = {
+                name: array.type.content if isinstance(array, ak.Array) else array.dtype
+                for name, array in columns.items()
+            }
+            self._tree = self._file.mktree(TREE, types, title="weighted events", field_name=_field)
+        if len(table):
+            self._tree.extend(columns)
+
+
+class _Ntuple:
+    """Writes tables to an RNTuple with the same names as a TTree."""
+
+    def __init__(self, file: uproot.WritableDirectory) -> None:
+        self._file = file
+        self._tree: Any = None
+
+    def extend(self, table: EventTable, n_attempts: int) -> None:
+        import awkward as ak
+
+        columns = event_columns(table, n_attempts)
+        for outer, records in zip(("particles", "vertices"), _jagged(table), strict=True):
+            for inner in records.fields:
+                columns[_field(outer, inner)] = records[inner]
+        data = ak.to_packed(ak.zip(columns, depth_limit=1))
+        if self._tree is None:
+            self._tree = self._file.mkrntuple(TREE, data.layout.form, "weighted events")
+        if len(table):
+            self._tree.extend(data)
+
+
+def _jagged(table: EventTable) -> tuple[ak.Array, ak.Array]:
     import awkward as ak
 
-    columns: dict[str, Any] = {"weight": product_of_factors(table) / n_attempts, **table.events}
-    for number, point in enumerate(_POINTS):
-        values = vertex_of(table, number)
-        for i, coordinate in enumerate(_COORDINATES):
-            columns[f"{point}_{coordinate}"] = np.ascontiguousarray(values[:, i])
-    particles = {branch: table.particles[name] for name, branch in _PARTICLE_BRANCHES.items()}
-    columns["particles"] = ak.unflatten(ak.zip(particles), table.particle_counts)
-    columns["vertices"] = ak.unflatten(ak.zip(dict(table.vertices)), table.vertex_counts)
-    return columns
+    particles = {branch: table.particles[name] for name, branch in FLAT_NAMES.items()}
+    return (
+        ak.unflatten(ak.zip(particles), table.particle_counts),
+        ak.unflatten(ak.zip(dict(table.vertices)), table.vertex_counts),
+    )
 
 
 def read_root(path: PathLike) -> Sample:
@@ -151,7 +179,7 @@ def read_root(path: PathLike) -> Sample:
     Parameters
     ----------
     path
-        Name of the file.
+        Name of the file, which holds a TTree or an RNTuple.
 
     Returns
     -------
@@ -163,17 +191,20 @@ def read_root(path: PathLike) -> Sample:
     FormatError
         If the file does not exist, is damaged, is not of this format, or if its weights do not
         agree with their factors.
+
+    Examples
+    --------
+    >>> import siren_py as sp
+    >>> model = sp.DipolePortal(mass=0.1, d_mu=3.87e-7)
+    >>> sim = sp.Simulation("nd280", "t2k-nd280:fhc:numu", model, decay="nu e+ e-", region="tpc")
+    >>> sim.run(1000, seed=1).to_root("events.root")
+    >>> sp.read_root("events.root").n_attempts
+    1000
     """
-    reader = RootReader(path)
-    store = TableStore()
-    for start, stop in steps(reader.n_entries):
-        table = reader.table(start, stop)
-        if store.has_room(table):
-            store.append(table)
-        else:
-            # What is in a file need not be written to another one.
-            store.append_later(len(table), partial(reader.table, start, stop))
-    return reader.sample(store)
+    return RootReader(path).load()
+
+
+read_rntuple = read_root
 
 
 def open_root(path: PathLike, injector: Injector | ArrivalInjector | None = None) -> Sample:
@@ -191,11 +222,7 @@ def open_root(path: PathLike, injector: Injector | ArrivalInjector | None = None
     FormatError
         As for `read_root`; for damaged events when these are fetched.
     """
-    reader = RootReader(path)
-    store = TableStore()
-    for start, stop in steps(reader.n_entries):
-        store.append_later(stop - start, partial(reader.table, start, stop))
-    return reader.sample(store, injector)
+    return RootReader(path).later(injector)
 
 
 def read_provenance(path: PathLike) -> dict[str, Any]:
@@ -210,14 +237,8 @@ def read_provenance(path: PathLike) -> dict[str, Any]:
     return {**reader.record["provenance"], "n_attempts": reader.record["n_attempts"]}
 
 
-def steps(n: int) -> Iterator[tuple[int, int]]:
-    """Yield the first entry and the end of pieces of `n` entries; one empty piece if none."""
-    for start in range(0, max(n, 1), _STEP):
-        yield start, min(start + _STEP, n)
-
-
-class RootReader:
-    """An open file of events, from which tables are read piece by piece.
+class RootReader(EventReader):
+    """An open ROOT file of events, from which tables are read piece by piece.
 
     Parameters
     ----------
@@ -231,15 +252,12 @@ class RootReader:
         See `read_root`.
     """
 
+    kind = "ROOT file"
+
     def __init__(self, path: PathLike) -> None:
         import uproot
 
-        self.path = path
-        if not Path(path).exists():
-            raise FormatError(f"There is no file {path}.")
-        if Path(path).is_dir():
-            raise FormatError(f"{path} is a folder; give the name of a ROOT file in it.")
-        self._lock = threading.Lock()
+        super().__init__(path)
         with self._errors():
             # A mapping, because uproot takes a colon in a text for the start of an object's
             # name. Read, not mapped into memory: pages of a mapped file count as memory used.
@@ -257,72 +275,62 @@ class RootReader:
             self.record = _read_record(file, path)
             self._tree = file[TREE]
             self.n_entries = int(self._tree.num_entries)
-            # Branches that somebody added are left alone; what the record lists has to be there.
             self.columns = [str(name) for name in self.record["columns"]]
-            needed = {*_JAGGED, *FACTORS, "weight", "event", *self.columns}
-            missing = needed - set(self._tree.keys())
-            if missing:
+            self._check_names(set(self._tree.keys()), _JAGGED)
+            self._check_lengths()
+
+    def _check_lengths(self) -> None:
+        """Check that all branches have the entries that the tree says that it has."""
+        if self._tree.classname == "ROOT::RNTuple":
+            import uproot
+
+            version = tuple(int(n) for n in uproot.__version__.split(".")[:2])
+            if version < _READS_RNTUPLE:
                 raise FormatError(
-                    f"The tree of {path} lacks the branches {', '.join(sorted(missing))}."
+                    f"{self.path} holds an RNTuple, which uproot {uproot.__version__} cannot read "
+                    'in full: pip install "uproot>=5.7", or write it with format="root".'
+                )
+            self._check_ntuple()
+            return
+        # A number of entries that the branches do not have would be looked for without end.
+        for name in sorted({*_JAGGED, "weight", "event", *self.columns}):
+            entries = int(self._tree[name].entry_offsets[-1])
+            if entries != self.n_entries:
+                raise FormatError(
+                    f"The tree of {self.path} says that it has {self.n_entries} events, but its "
+                    f"branch {name!r} has {entries}: the file is damaged."
                 )
 
-            # A number of entries that the branches do not have would be looked for without end.
-            for name in sorted(needed):
-                entries = int(self._tree[name].entry_offsets[-1])
-                if entries != self.n_entries:
-                    raise FormatError(
-                        f"The tree of {path} says that it has {self.n_entries} events, but its "
-                        f"branch {name!r} has {entries}: the file is damaged."
-                    )
+    def _check_ntuple(self) -> None:
+        """Check that all fields of an RNTuple have the entries that it says that it has."""
+        fields = self._tree.field_records
+        totals = np.zeros(len(fields), dtype=np.int64)
+        for cluster in self._tree.page_link_list:
+            for column, pages in zip(self._tree.column_records, cluster, strict=True):
+                totals[column.field_id] += sum(page.num_elements for page in pages.pages)
+        needed = {*_JAGGED, "weight", "event", *self.columns}
+        rows: dict[bool, int] = {}
+        for number, (field, total) in enumerate(zip(fields, totals, strict=True)):
+            outer = fields[field.parent_field_id]
+            if outer.field_name not in needed:
+                continue
+            if field.parent_field_id == number:
+                known = self.n_entries
+            else:  # the content of a list: all of particles, and all of vertices, have one length
+                known = rows.setdefault(outer.field_name.startswith("vertices_"), int(total))
+            if total != known:
+                raise FormatError(
+                    f"The RNTuple of {self.path} has {known} rows, but its field "
+                    f"{outer.field_name!r} has {total}: the file is damaged."
+                )
 
-    @contextmanager
-    def _errors(self) -> Iterator[None]:
-        # uproot raises errors of many kinds on damaged files; to the user they mean the same.
-        try:
-            yield
-        except FormatError:
-            raise
-        except Exception as error:
-            text = str(error).strip().splitlines()
-            raise FormatError(
-                f"{self.path} cannot be read as a ROOT file with weighted events "
-                f"({type(error).__name__}: {text[0] if text else 'no details'}). It may be damaged "
-                "or of another kind; write it anew with Sample.to_root."
-            ) from error
-
-    def table(self, start: int, stop: int) -> EventTable:
-        """Read the events from entry `start` to before `stop`.
-
-        Raises
-        ------
-        FormatError
-            If they are damaged, or the weights do not agree with their factors.
-        """
+    def _read(self, start: int, stop: int) -> tuple[EventTable, Columns]:
         names = [*self.columns, "weight", *_JAGGED]
-        with self._errors(), self._lock:
-            data = self._tree.arrays(names, entry_start=start, entry_stop=stop, array_cache=None)
-            table = _table_of(data, self.columns)
-            weight = np.asarray(data["weight"])
-            product = product_of_factors(table) / self.record["n_attempts"]
-        if not np.allclose(product, weight, rtol=1e-12, atol=0.0):
-            raise FormatError(
-                f"The weights in {self.path} do not equal the product of their factors over the "
-                "number of attempts: the file was changed after it was written."
-            )
-        return table
+        data = self._tree.arrays(names, entry_start=start, entry_stop=stop, array_cache=None)
+        return _table_of(data, self.columns), {"weight": np.asarray(data["weight"])}
 
-    def event_numbers(self, start: int, stop: int) -> IntArray:
-        """Read the numbers of the attempts that made the events from `start` to before `stop`."""
-        with self._errors(), self._lock:
-            column = self._tree["event"].array(entry_start=start, entry_stop=stop, library="np")
-            return np.asarray(column, dtype=np.int64)
-
-    def sample(
-        self, store: TableStore, injector: Injector | ArrivalInjector | None = None
-    ) -> Sample:
-        """Return the sample of the file with the tables in `store`."""
-        record = self.record
-        return Sample(store, record["n_attempts"], record["names"], record["provenance"], injector)
+    def _event_column(self, name: str, start: int, stop: int) -> Any:
+        return self._tree.arrays([name], entry_start=start, entry_stop=stop)[name]
 
 
 def _read_record(file: uproot.ReadOnlyDirectory, path: PathLike) -> Mapping[str, Any]:
@@ -333,41 +341,19 @@ def _read_record(file: uproot.ReadOnlyDirectory, path: PathLike) -> Mapping[str,
                 f"{path} has no object {needed!r}; it holds {', '.join(keys) or 'nothing'}. It was "
                 "not written by Sample.to_root."
             )
-    record = json.loads(str(file[RECORD]))
-    if not isinstance(record, dict) or record.get("schema_version") != SCHEMA_VERSION:
-        version = record.get("schema_version") if isinstance(record, dict) else None
-        raise FormatError(
-            f"{path} has the schema version {version!r}; this version of siren_py reads "
-            f"{SCHEMA_VERSION}."
-        )
-    for key, kind in _RECORD_TYPES.items():
-        value = record.get(key)
-        if not isinstance(value, kind) or isinstance(value, bool):
-            raise FormatError(
-                f"The record of {path} lacks {key!r}, or it is not of type {kind.__name__}: the "
-                "file was changed after it was written."
-            )
-    if record["n_attempts"] < 1:
-        raise FormatError(
-            f"The record of {path} says {record['n_attempts']} attempts: the file was changed "
-            "after it was written."
-        )
-    missing = set(KEYS.values()) - set(record["names"])
-    if missing:
-        raise FormatError(f"The record of {path} lacks the names of {', '.join(sorted(missing))}.")
-    return record
+    return read_record(str(file[RECORD]), path)
 
 
 def _table_of(data: Any, columns: list[str]) -> EventTable:
     import awkward as ak
 
     def flat(name: str, kind: type[np.generic]) -> Any:
-        return ak.to_numpy(ak.flatten(data[name])).astype(kind, copy=False)
+        return column_of(ak.to_numpy(ak.flatten(data[name])), kind)
 
     return EventTable(
         {name: ak.to_numpy(data[name]) for name in columns},
         {name: flat(f"vertices_{name}", kind) for name, kind in VERTEX_COLUMNS.items()},
         ak.to_numpy(ak.num(data["vertices_x"])).astype(np.int64),
-        {name: flat(_PARTICLE_BRANCHES[name], kind) for name, kind in PARTICLE_COLUMNS.items()},
+        {name: flat(FLAT_NAMES[name], kind) for name, kind in PARTICLE_COLUMNS.items()},
         ak.to_numpy(ak.num(data["pdg"])).astype(np.int64),
     )

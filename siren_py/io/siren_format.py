@@ -124,12 +124,33 @@ def load_siren_detector(
     max_bytes
         Larger files are refused.
 
+    Returns
+    -------
+    DetectorModel
+        Lengths in cm.
+
     Raises
     ------
     FormatError
         With file and line, if a file cannot be read, or (if `strict`) has a trap.
     ConfigError
         If `frame` or `shells` is not possible.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> import siren_py as sp
+    >>> oil = ["OIL 2", "1000010010 0.144", "1000060120 0.856"]
+    >>> ball = [
+    ...     "detector 0 0 0",
+    ...     "object sphere 0 0 0 0 0 0 6.1 oil OIL constant 0.85",
+    ...     "fiducial sphere 0 0 0 0 0 0 5.0",
+    ... ]
+    >>> for name, lines in (("materials.dat", oil), ("densities.dat", ball)):
+    ...     _ = Path(name).write_text(chr(10).join(lines))
+    >>> tank = sp.load_siren_detector("densities.dat", "materials.dat", name="tank")
+    >>> tank.volume_names, list(tank.regions)
+    (('oil',), ['fiducial'])
     """
     if frame not in ("detector", "geometry"):
         raise ConfigError(f'frame must be "detector" or "geometry"; it is {frame!r}.')

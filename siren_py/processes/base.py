@@ -23,7 +23,15 @@ from siren_py.errors import ConfigError, UnknownNameError, WeightError, unknown_
 
 
 class FinalState(NamedTuple):
-    """Outgoing particles of n events with k particles each; build it with `final_state`."""
+    """Outgoing particles of n events with k particles each; build it with `final_state`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> state = final_state([22], np.array([[[1.0, 0.0, 0.0, 1.0]]]))
+    >>> state.momenta.shape, state.weight.tolist()
+    ((1, 1, 4), [1.0])
+    """
 
     pdg: IntArray
     """(n, k) PDG codes; 0 marks an empty slot."""
@@ -40,7 +48,20 @@ class FinalState(NamedTuple):
 
 
 class Reaction(NamedTuple):
-    """A nuclide and the part of its cross section, e.g. ``("C12", "coherent")``."""
+    """A nuclide and the part of its cross section, e.g. ``("C12", "coherent")``.
+
+    Attributes
+    ----------
+    nuclide
+        Name of the nuclide.
+    part
+        ``"coherent"``, ``"proton"``, ``"neutron"``, or whatever the process calls its parts.
+
+    Examples
+    --------
+    >>> Reaction("C12", "coherent").nuclide
+    'C12'
+    """
 
     nuclide: str
     part: str
@@ -69,12 +90,24 @@ def final_state(
     invariants
         Invariants by name, each (n,) or a number.
 
+    Returns
+    -------
+    FinalState
+        Arrays over events.
+
     Raises
     ------
     ConfigError
         If shapes do not fit together or a momentum or polarisation is not finite.
     WeightError
         If a weight is negative or not finite.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> back_to_back = np.array([[[0.5, 0.0, 0.0, 0.5], [0.5, 0.0, 0.0, -0.5]]])
+    >>> final_state([22, 22], back_to_back).pdg.tolist()
+    [[22, 22]]
     """
     p = np.asarray(momenta, dtype=np.float64)
     if p.ndim != 3 or p.shape[2] != 4:
@@ -148,6 +181,22 @@ class Interaction(ABC):
 
     The momenta that `sample` returns are in the frame in which the incoming particle flies along
     +z; the azimuth is part of the sampling. The engine rotates them into the detector's frame.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> class Bounce(Interaction):
+    ...     def reactions(self, nuclides):
+    ...         return [Reaction(name, "all") for name in nuclides]
+    ...
+    ...     def total(self, energy, target, part="all"):
+    ...         return np.full(np.shape(energy), 1e-40)  # cm2
+    ...
+    ...     def sample(self, energy, target, part, rng):
+    ...         forward = np.stack([energy, 0 * energy, 0 * energy, energy], axis=1)
+    ...         return final_state([14], forward[:, None], weight=self.total(energy, target))
+    >>> Bounce().reactions(["C12"])
+    [Reaction(nuclide='C12', part='all')]
     """
 
     name: str = "interaction"
@@ -160,16 +209,22 @@ class Interaction(ABC):
 
     @abstractmethod
     def total(self, energy: ArrayLike, target: str, part: str = "all") -> FloatArray:
-        """Total cross section [cm2 per nucleus] at the energies [GeV]; 0 below threshold."""
+        """Total cross section [cm2 per nucleus] of `part` of `target` at each `energy` [GeV].
+
+        Any shape; 0 below threshold.
+        """
 
     @abstractmethod
     def sample(
         self, energy: FloatArray, target: str, part: str, rng: np.random.Generator
     ) -> FinalState:
-        """Draw final states for the energies (n,) [GeV], all above threshold."""
+        """Draw final states with `rng` for each `energy`, (n,) [GeV], all above threshold.
+
+        What is hit is `part` of `target`, e.g. "coherent" of "C12".
+        """
 
     def threshold(self, target: str, part: str = "all") -> float:
-        """Least energy of the incoming particle [GeV]; 0 unless overridden."""
+        """Least energy [GeV] of what hits a `part` of `target`; 0 unless overridden."""
         del target, part
         return 0.0
 
@@ -178,6 +233,7 @@ class Interaction(ABC):
     ) -> tuple[FloatArray, FloatArray]:
         """Sampling density and differential cross section in the invariants, each (n,).
 
+        Of `part` of `target` at each `energy`, (n,) [GeV].
         Needed only where samples that were drawn differently are combined, or reweighted to other
         parameters than the coupling; the ratio of the second to the first is the weight of
         `sample`.
@@ -209,6 +265,7 @@ class Interaction(ABC):
 
         The engine calls it once per run. Override it to build tables; by default the methods
         above are called, once per reaction and batch.
+        Energies are from `energy_min` to `energy_max`.
         """
         del energy_min, energy_max
         return BoundInteraction(self, reactions)
@@ -223,6 +280,15 @@ class BoundInteraction:
         The process.
     reactions
         Its reactions; the methods take positions in this list.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from siren_py.processes import DipoleUpscattering
+    >>> reactions = [Reaction("C12", "coherent"), Reaction("H1", "proton")]
+    >>> bound = BoundInteraction(DipoleUpscattering(mass=0.1, d=1e-6), reactions)
+    >>> bound.total(np.array([0, 1]), np.array([1.0, 1.0])).shape
+    (2,)
     """
 
     def __init__(self, interaction: Interaction, reactions: Sequence[Reaction]) -> None:
@@ -251,7 +317,10 @@ class BoundInteraction:
         return [(self.reactions[int(c)], i) for c, i in zip(codes, parts, strict=False)]
 
     def total(self, reaction: IntArray, energy: FloatArray) -> FloatArray:
-        """Total cross sections [cm2 per nucleus], (n,): for importance, exact to about 1e-3."""
+        """Total cross sections [cm2 per nucleus], (n,): for importance, exact to about 1e-3.
+
+        Of each `reaction`, a position in the list, at its `energy` [GeV], both (n,).
+        """
         out = np.zeros(len(reaction))
         for (nuclide, part), index in self._groups(reaction):
             out[index] = self.interaction.total(energy[index], nuclide, part)
@@ -260,7 +329,7 @@ class BoundInteraction:
     def sample(
         self, reaction: IntArray, energy: FloatArray, rng: np.random.Generator
     ) -> FinalState:
-        """Draw the final states of a batch, (n,) reactions at (n,) energies [GeV]."""
+        """Draw with `rng` the final state of each `reaction` at its `energy` [GeV], both (n,)."""
         n = len(reaction)
         drawn = []
         for (nuclide, part), index in self._groups(reaction):
@@ -290,13 +359,19 @@ class BoundInteraction:
     def density(
         self, reaction: IntArray, energy: FloatArray, invariants: Mapping[str, FloatArray]
     ) -> FloatArray:
-        """Density with which `sample` draws these invariants, (n,), e.g. in q2 [1/GeV2]."""
+        """Density with which `sample` draws these invariants, (n,), e.g. in q2 [1/GeV2].
+
+        Of each `reaction`, a position in the list, at its `energy` [GeV], both (n,).
+        """
         return self._evaluate(reaction, energy, invariants, 0)
 
     def differential(
         self, reaction: IntArray, energy: FloatArray, invariants: Mapping[str, FloatArray]
     ) -> FloatArray:
-        """Exact differential cross section in the invariants, (n,), e.g. [cm2/GeV2]."""
+        """Exact differential cross section in the invariants, (n,), e.g. [cm2/GeV2].
+
+        Of each `reaction`, a position in the list, at its `energy` [GeV], both (n,).
+        """
         return self._evaluate(reaction, energy, invariants, 1)
 
     def _evaluate(
@@ -314,7 +389,23 @@ class BoundInteraction:
 
 
 class Decay(ABC):
-    """A process of one particle in flight."""
+    """A process of one particle in flight.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> class Invisible(Decay):
+    ...     channels = ("nu nu",)
+    ...
+    ...     def width(self, channel=None):
+    ...         return 1e-16  # GeV
+    ...
+    ...     def sample(self, channel, momentum, polarization, pdg, rng):
+    ...         half = 0.5 * momentum
+    ...         return final_state([14, -14], np.stack([half, half], axis=1))
+    >>> Invisible().width("nu nu")
+    1e-16
+    """
 
     name: str = "decay"
     coupling_power: ClassVar[int] = 2
@@ -324,7 +415,13 @@ class Decay(ABC):
 
     @abstractmethod
     def width(self, channel: str | None = None) -> float:
-        """Partial width [GeV], or the sum over all open channels for None."""
+        """Partial width [GeV], or the sum over all open channels for None.
+
+        Parameters
+        ----------
+        channel
+            Name of a channel; None for all.
+        """
 
     @abstractmethod
     def sample(

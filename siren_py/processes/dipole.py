@@ -147,7 +147,18 @@ class DipoleUpscattering(Interaction):
         return float(nucleus.Z**2) if nucleus.A > 1 else 0.0
 
     def species(self, reactions: Sequence[Reaction]) -> kernels.Species:
-        """Collect what the kernels need to know of the targets, a row per reaction."""
+        """Collect what the kernels need to know of the targets, a row per reaction.
+
+        Parameters
+        ----------
+        reactions
+            The reactions.
+
+        Raises
+        ------
+        UnknownNameError
+            If a part does not exist.
+        """
         rows = []
         for name, part in reactions:
             nucleus = nuclide(name)

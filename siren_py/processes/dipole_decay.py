@@ -49,6 +49,8 @@ def photon_width(mass: float, coupling: float) -> float:
     return coupling**2 * mass**3 / (4.0 * pi)
 
 
+# A scan asks for the width of one mass at every coupling.
+@lru_cache(maxsize=1024)
 def pair_factor(ratio: float) -> float:
     """L(a) of Gamma(nu l+ l-) / Gamma(nu gamma) = alpha / (3 pi) L(a), where a = 2 m_l / m.
 
@@ -337,7 +339,7 @@ class DipoleDecay(Decay):
             kernels.sample_pairs(
                 p,
                 spin,
-                rng.random((n, 5)),
+                rng.random((n, 6)),
                 self.mass,
                 lepton_mass,
                 _pair_table(ratio),
@@ -351,7 +353,7 @@ class DipoleDecay(Decay):
         return FinalState(out_pdg, momenta, np.zeros((n, k, 3)), np.ones(n), invariants)
 
     def mean_cosine(self, channel: str) -> float:
-        """Mean cosine of the photon or pair to the spin of a fully polarised N (not Nbar).
+        """Mean cosine of the photon or pair of `channel` to the spin of a polarised N (not Nbar).
 
         -1/3 for the photon of a Dirac N, -(1/3) <(2 - x)/(2 + x)> for pairs, 0 for a Majorana N.
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from math import acosh, cos, cosh, exp, pi, sin, sqrt
+from math import acosh, exp, sqrt
 
-from siren_py._numba import kernel
+from siren_py._numba import borrowed, kernel
 from siren_py._typing import FloatArray
-from siren_py.kinematics import basis_kernel, boost_kernel
+from siren_py.kinematics import basis_kernel, boost_kernel, turn_kernel
 
 
 @kernel
@@ -22,7 +22,8 @@ def even_cosine_kernel(a: float, b: float, u: float) -> float:
     v = 2.0 * u - 1.0
     goal = v * (a + b / 3.0)
     low, high = (0.0, 1.0) if v >= 0.0 else (-1.0, 0.0)
-    c = v
+    near = a + b * v * v / 3.0
+    c = min(max(goal / near, low), high) if near > 0.0 else v
     for _ in range(60):
         value = c * (a + b * c * c / 3.0) - goal
         if value > 0.0:
@@ -42,35 +43,6 @@ def even_cosine_kernel(a: float, b: float, u: float) -> float:
     return c
 
 
-@kernel
-def cosine_modulated_kernel(k: float, u: float) -> float:
-    """Angle phi in [0, 2 pi) with a density proportional to 1 + k cos(phi), |k| <= 1.
-
-    Solves phi + k sin(phi) = 2 pi u, a Kepler equation, by Newton's method inside a bracket.
-    """
-    mirrored = u > 0.5
-    goal = 2.0 * pi * (1.0 - u if mirrored else u)
-    low, high = 0.0, pi
-    phi = min(max(goal - k * sin(goal), 0.0), pi)
-    for _ in range(60):
-        bend = k * sin(phi)
-        value = phi + bend - goal
-        if value > 0.0:
-            high = phi
-        else:
-            low = phi
-        slope = 1.0 + k * cos(phi)
-        new = phi - value / slope if slope > 0.0 else -1.0
-        if not (low <= new <= high):
-            new = 0.5 * (low + high)
-        # What a further step of Newton's method would change.
-        done = (new - phi) ** 2 * abs(bend) <= 1e-15 * slope
-        phi = new
-        if done:
-            break
-    return 2.0 * pi - phi if mirrored else phi
-
-
 # ---------------------------------------------------------------------------- mass of the pair
 
 
@@ -82,29 +54,38 @@ def rapidity_density_kernel(eta: float, ratio2: float) -> float:
     a = 2 m_l/m. With it (1-x)^2 (2+x)/x (1 + a^2/2x) sqrt(1 - a^2/x) dx becomes
     (1-x)^2 (2+x)(3 - beta^2) beta^2 d eta, beta = tanh(eta): smooth from end to end.
     """
-    e = exp(-2.0 * eta)
-    beta = (1.0 - e) / (1.0 + e)
+    return _density(exp(-2.0 * eta), ratio2)
+
+
+@kernel
+def _density(e: float, ratio2: float) -> float:
+    """Density at e = exp(-2 eta): beta = (1 - e)/(1 + e), cosh^2(eta) = (1 + e)^2 / 4e."""
+    up = 1.0 + e
+    inverse = 1.0 / (up * e)
+    beta = (1.0 - e) * e * inverse
     beta2 = beta * beta
-    x = ratio2 / (1.0 - beta2) if eta < 1.0 else ratio2 * (1.0 + e) * (1.0 + e) / (4.0 * e)
-    rest = max(1.0 - x, 0.0)
+    rest = max(1.0 - 0.25 * ratio2 * up * up * up * inverse, 0.0)
+    x = 1.0 - rest
     return rest * rest * (2.0 + x) * (3.0 - beta2) * beta2
 
 
 @kernel
 def _gauss(low: float, high: float, ratio2: float) -> float:
-    """Integral of the density by the four-point Gauss-Legendre rule."""
+    """Integral of the density over a cell or less by the four-point Gauss-Legendre rule."""
     half = 0.5 * (high - low)
-    middle = 0.5 * (high + low)
-    inner, outer = 0.3399810435848563 * half, 0.8611363115940526 * half
-    total = 0.6521451548625461 * (
-        rapidity_density_kernel(middle - inner, ratio2)
-        + rapidity_density_kernel(middle + inner, ratio2)
-    )
-    total += 0.3478548451374538 * (
-        rapidity_density_kernel(middle - outer, ratio2)
-        + rapidity_density_kernel(middle + outer, ratio2)
-    )
-    return half * total
+    e = exp(-(high + low))
+    inner = _both_sides(e, 2.0 * 0.3399810435848563 * half, ratio2)
+    outer = _both_sides(e, 2.0 * 0.8611363115940526 * half, ratio2)
+    return half * (0.6521451548625461 * inner + 0.3478548451374538 * outer)
+
+
+@kernel
+def _both_sides(e: float, d: float, ratio2: float) -> float:
+    """Density at e exp(-d) plus that at e exp(d), d < 0.02: series instead of exponentials."""
+    y = d * d
+    even = 1.0 + 0.5 * y * (1.0 + y * (1.0 / 12.0) * (1.0 + y * (1.0 / 30.0)))
+    odd = d * (1.0 + y * (1.0 / 6.0) * (1.0 + y * (1.0 / 20.0)))
+    return _density(e * (even - odd), ratio2) + _density(e * (even + odd), ratio2)
 
 
 @kernel
@@ -219,13 +200,14 @@ def sample_photons(
     momentum: FloatArray, spin: FloatArray, uniform: FloatArray, mass: float, out: FloatArray
 ) -> None:
     """Fill `out` (n, 2, 4) with (nu, gamma); the photon follows 1 - spin.k."""
+    out = borrowed(out)
     half = 0.5 * mass
     for n in range(len(momentum)):
         degree, a, b, s = _axes(spin[n, 0], spin[n, 1], spin[n, 2])
         c = linear_cosine_kernel(degree, uniform[n, 0])
         sine = sqrt((1.0 - c) * (1.0 + c))
-        phi = 2.0 * pi * uniform[n, 1]
-        ca, cb = sine * cos(phi), sine * sin(phi)
+        cp, sp = turn_kernel(uniform[n, 1])
+        ca, cb = sine * cp, sine * sp
         x = half * (ca * a[0] + cb * b[0] + c * s[0])
         y = half * (ca * a[1] + cb * b[1] + c * s[1])
         z = half * (ca * a[2] + cb * b[2] + c * s[2])
@@ -245,22 +227,25 @@ def sample_pairs(
     out: FloatArray,
     x_out: FloatArray,
 ) -> None:
-    """Fill `out` (n, 3, 4) with (nu, l+, l-) from (n, 5) uniform numbers, `x_out` with q^2/m^2.
+    """Fill `out` (n, 3, 4) with (nu, l+, l-) from (n, 6) uniform numbers, `x_out` with q^2/m^2.
 
     The density of `siren_py.processes.dipole_decay.pair_density` is unfolded variable by
     variable: x from its integral over the angles; then cos(theta) from 1 - A cos(theta),
     A = S (2 - x)/(2 + x); then cos(theta*) from the density integrated over phi*, which is even
-    and quadratic; then phi*, whose density is 1 + k cos(phi*).
+    and quadratic; then phi*, whose density is 1 + k cos(phi*): that of an even angle which stays
+    with the chance half of this, and is turned by half a turn otherwise.
     """
+    table, out = borrowed(table), borrowed(out)
     ratio = 2.0 * lepton_mass / mass
     ratio2 = ratio * ratio
     top = acosh(1.0 / ratio)
     for n in range(len(momentum)):
         eta = sample_rapidity_kernel(uniform[n, 0], ratio2, top, table)
-        cosh_eta = cosh(eta)
-        x = min(ratio2 * cosh_eta * cosh_eta, 1.0)
+        e = exp(-2.0 * eta)
+        flat_part = 4.0 * e / ((1.0 + e) * (1.0 + e))
+        x = min(ratio2 / flat_part, 1.0)
         x_out[n] = x
-        beta2 = 1.0 - 1.0 / (cosh_eta * cosh_eta)
+        beta2 = 1.0 - flat_part
 
         degree, a, b, s = _axes(spin[n, 0], spin[n, 1], spin[n, 2])
         c = linear_cosine_kernel(degree * (2.0 - x) / (2.0 + x), uniform[n, 1])
@@ -275,11 +260,12 @@ def sample_pairs(
         tilt = 2.0 * degree * root_x * beta2 * sine * s_star * c_star
         level = flat + bend * c_star * c_star
         k = min(max(tilt / level, -1.0), 1.0) if level > 0.0 else 0.0
-        phi_star = cosine_modulated_kernel(k, uniform[n, 3])
+        cos_star, sin_star = turn_kernel(uniform[n, 3])
+        if 2.0 * uniform[n, 5] > 1.0 + k * cos_star:
+            cos_star, sin_star = -cos_star, -sin_star
 
         # Axes: q along the pair, t the direction in which theta grows, w = q x t.
-        phi = 2.0 * pi * uniform[n, 4]
-        cp, sp = cos(phi), sin(phi)
+        cp, sp = turn_kernel(uniform[n, 4])
         rx, ry, rz = cp * a[0] + sp * b[0], cp * a[1] + sp * b[1], cp * a[2] + sp * b[2]
         qx, qy, qz = sine * rx + c * s[0], sine * ry + c * s[1], sine * rz + c * s[2]
         tx, ty, tz = c * rx - sine * s[0], c * ry - sine * s[1], c * rz - sine * s[2]
@@ -291,7 +277,7 @@ def sample_pairs(
         boost = 0.5 * (1.0 - x) / root_x
         gamma = 0.5 * (1.0 + x) / root_x
         across = p_star * s_star
-        ta, wa = across * cos(phi_star), across * sin(phi_star)
+        ta, wa = across * cos_star, across * sin_star
         along, shift = gamma * p_star * c_star, boost * e_star
         e_mean, e_difference = gamma * e_star, boost * p_star * c_star
         gx, gy, gz = momentum[n, 1] / mass, momentum[n, 2] / mass, momentum[n, 3] / mass

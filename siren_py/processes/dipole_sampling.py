@@ -13,15 +13,16 @@ table per target: there is no grid in energy and nothing to interpolate.
 
 from __future__ import annotations
 
-from math import cos, exp, expm1, log, pi, sin, sqrt
+from math import exp, expm1, log, sqrt
 from typing import NamedTuple
 
-from siren_py._numba import kernel
+from siren_py._numba import borrowed, inline_kernel, kernel
 from siren_py._typing import FloatArray, IntArray
-from siren_py.kinematics import outgoing_kernel
+from siren_py.kinematics import outgoing_kernel, turn_kernel
 from siren_py.processes.dipole_kernels import (
     UNIT_CROSS_SECTION,
     Species,
+    borrow_species,
     differential_kernel,
     polarization_kernel,
     range_kernel,
@@ -48,6 +49,12 @@ class Tables(NamedTuple):
     They are summed from above, so that the tails of form factors keep their digits."""
 
 
+@inline_kernel
+def borrow_tables(tables: Tables) -> Tables:
+    """Return the arrays without reference counts, see `siren_py._numba.borrowed`."""
+    return Tables(borrowed(tables.first), borrowed(tables.step), borrowed(tables.rows))
+
+
 @kernel
 def _three_points(n: int) -> tuple[float, float]:
     """Node on [0, 1] and weight of the three-point Gauss-Legendre rule."""
@@ -59,6 +66,7 @@ def _three_points(n: int) -> tuple[float, float]:
 @kernel
 def fill_tables(mass: float, species: Species, tables: Tables) -> None:
     """Fill the rows from `first` and `step`."""
+    species, tables = borrow_species(species), borrow_tables(tables)
     bins = tables.rows.shape[1] - 1
     m2 = mass * mass
     for i in range(tables.rows.shape[0]):
@@ -175,6 +183,7 @@ def tabulated_total_all(
     out: FloatArray,
 ) -> None:
     """Total cross sections [cm2] from the tables, at d = 1/GeV; 0 below threshold."""
+    species, tables = borrow_species(species), borrow_tables(tables)
     for n in range(len(energy)):
         i = reaction[n]
         out[n] = 0.0
@@ -199,6 +208,7 @@ def density_all(
     out: FloatArray,
 ) -> None:
     """Density [1/GeV2] with which `sample_all` draws Q2, (n,); 0 outside its range."""
+    species, tables = borrow_species(species), borrow_tables(tables)
     m2 = mass * mass
     for n in range(len(q2)):
         i = reaction[n]
@@ -237,6 +247,7 @@ def sample_all(
     A bin is drawn in proportion to its integral, ln Q2 uniformly inside it. Returns the position
     of the first event without phase space, or -1.
     """
+    species, tables = borrow_species(species), borrow_tables(tables)
     m2 = mass * mass
     rows = tables.rows
     for n in range(len(energy)):
@@ -275,8 +286,7 @@ def sample_all(
         # The energy follows from the momentum: mass shell exact to rounding.
         p2 = p_t * p_t + p_z * p_z
         e_out = sqrt(m2 + p2)
-        phi = 2.0 * pi * uniform[n, 1]
-        cos_phi, sin_phi = cos(phi), sin(phi)
+        cos_phi, sin_phi = turn_kernel(uniform[n, 1])
         pdg[n, 0] = outgoing_pdg
         pdg[n, 1] = species.pdg[i]
         momenta[n, 0, 0] = e_out

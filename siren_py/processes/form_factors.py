@@ -57,11 +57,12 @@ def charge_form_factor_kernel(q: float, code: int, scale: float, weights: FloatA
                 total += weights[j] / (root * root - x2)
         if x < 1e-4:
             return total * (1.0 - x2 / 6.0)
-        total *= sin(x) / x
+        delta = near * pi - x
+        sign = 1.0 if near % 2 == 1 else -1.0
+        sine = sin(delta)
+        total *= sign * sine / x
         if 1 <= near <= len(weights):
-            delta = near * pi - x
-            sinc = 1.0 - delta * delta / 6.0 if abs(delta) < 1e-4 else sin(delta) / delta
-            sign = 1.0 if near % 2 == 1 else -1.0
+            sinc = 1.0 - delta * delta / 6.0 if abs(delta) < 1e-4 else sine / delta
             total += sign * weights[near - 1] * sinc / (x * (near * pi + x))
         return total
     if code == HELM:

@@ -45,6 +45,13 @@ class Curve:
 
     Points are in the order of the line. Where they do not rise in mass, the line turns back: use
     `edges`, not `at`.
+
+    Examples
+    --------
+    >>> from siren_py.published import load_curve
+    >>> curve = load_curve("charm2")
+    >>> curve.x_unit, curve.y_unit
+    ('GeV', '1/GeV')
     """
 
     name: str
@@ -151,7 +158,14 @@ class Curve:
 
 @dataclass(frozen=True, eq=False)
 class PublishedTable:
-    """A published table: columns by name, in the units of siren_py."""
+    """A published table: columns by name, in the units of siren_py.
+
+    Examples
+    --------
+    >>> from siren_py.published import load_table
+    >>> load_table("liu2024-grid").status
+    'authors'
+    """
 
     name: str
     """Name for `load_table`."""
@@ -191,12 +205,24 @@ class PublishedTable:
 
 
 def curve_names() -> list[str]:
-    """Return the names of all published curves, sorted."""
+    """Return the names of all published curves, sorted.
+
+    Examples
+    --------
+    >>> "nomad" in curve_names()
+    True
+    """
     return sorted(name for name, raw in _all().items() if "kind" in raw.meta)
 
 
 def table_names() -> list[str]:
-    """Return the names of all published tables, sorted."""
+    """Return the names of all published tables, sorted.
+
+    Examples
+    --------
+    >>> "liu2024-grid" in table_names()
+    True
+    """
     return sorted(name for name, raw in _all().items() if "kind" not in raw.meta)
 
 

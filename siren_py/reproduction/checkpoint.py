@@ -25,7 +25,8 @@ _PACKAGE = Path(__file__).resolve().parent.parent
 
 # What shows, describes or counts events does not change what is computed before.
 _NO_PHYSICS = {"audit", "cli", "counting", "io", "published", "reproduction"}
-_NO_PHYSICS |= {"appearance.py", "display.py", "plot.py", "progress.py", "report.py"}
+_NO_PHYSICS |= {"notebook", "plot", "appearance.py", "bibliography.py", "citations.py"}
+_NO_PHYSICS |= {"display.py", "progress.py", "report.py", "tables.py"}
 
 _RECORD = "configuration"
 
@@ -55,6 +56,11 @@ class Checkpoint:
     def path(self, key: str, configuration: Mapping[str, Any]) -> Path:
         """Return the file of a piece, whether it exists or not.
 
+        Parameters
+        ----------
+        key, configuration
+            As for `arrays`.
+
         Raises
         ------
         ConfigError
@@ -74,6 +80,15 @@ class Checkpoint:
         compute: Callable[[], Mapping[str, ArrayLike]],
     ) -> dict[str, FloatArray]:
         """Return the arrays of a piece; compute and keep them if they are not there.
+
+        Parameters
+        ----------
+        key
+            Name of the piece.
+        configuration
+            Everything that determines the arrays; plain data.
+        compute
+            Makes them; called without arguments if they are not there.
 
         Raises
         ------

@@ -35,12 +35,28 @@ class ReproductionModule(Protocol):
 
 
 def reproduction_names() -> list[str]:
-    """Return the names of all reproductions, sorted."""
+    """Return the names of all reproductions, sorted.
+
+    Examples
+    --------
+    >>> "liu2024-fig3" in reproduction_names()
+    True
+    """
     return sorted(_MODULES)
 
 
 def find_reproduction(name: str) -> ReproductionModule:
     """Return the module of a reproduction.
+
+    Parameters
+    ----------
+    name
+        One of `reproduction_names`.
+
+    Returns
+    -------
+    module
+        With NAME, TITLE, CITATION and `run`.
 
     Raises
     ------

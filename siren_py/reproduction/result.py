@@ -106,13 +106,26 @@ class Agreement:
 
     @classmethod
     def from_dict(cls, record: Mapping[str, Any]) -> Agreement:
-        """Build a row from what `to_dict` returned; ratio and status are found anew."""
+        """Build a row from what `to_dict` returned; ratio and status are found anew.
+
+        Parameters
+        ----------
+        record
+            Plain data.
+        """
         return cls(**{k: v for k, v in record.items() if k not in ("ratio", "status")})
 
 
 @dataclass(frozen=True)
 class Reproduction:
-    """Tables, figures and agreement of a reproduction, ready to be written."""
+    """Tables, figures and agreement of a reproduction, ready to be written.
+
+    Examples
+    --------
+    >>> row = Agreement(quantity="d", published=1.0, ours=1.01, tolerance=0.05)
+    >>> Reproduction(tables=[], figures={}, agreement=[row]).ok
+    True
+    """
 
     tables: Sequence[DataTable]
     """Tables with units, each with a name of its own."""
@@ -179,6 +192,12 @@ class Context:
         A smaller version of the same, for a look: fewer events or points.
     progress
         As for `siren_py.Simulation.run`.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> Context(name="liu2024-fig3", output=Path("fig3"), quick=True).seed
+    1
     """
 
     name: str

@@ -55,6 +55,11 @@ def reproduce(
     progress
         As for `siren_py.Simulation.run`.
 
+    Returns
+    -------
+    Reproduction
+        Tables, figures and agreement; the same is in the folder.
+
     Raises
     ------
     UnknownNameError
@@ -63,6 +68,13 @@ def reproduce(
         If matplotlib is not installed.
     OutputError
         If the folder cannot be written.
+
+    Examples
+    --------
+    >>> import siren_py as sp
+    >>> result = sp.reproduce("liu2024-suppl-fig1", "suppl", quick=True, progress=False)
+    >>> result.ok, sorted(result.figures)
+    (True, ['limits'])
     """
     module = find_reproduction(name)
     import_optional("matplotlib.figure", "plot", "Reproductions")

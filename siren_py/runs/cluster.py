@@ -74,6 +74,7 @@ class _Work:
         self._sent = 0
         self._parcel = self._send()
         self._window, self._asked = 0, 0.0
+        self._direct = _on_this_machine(client)
 
     def _send(self) -> Any:
         # A task that returns its argument, and not `scatter`: the scheduler can repeat a task
@@ -100,7 +101,7 @@ class _Work:
     def result(self, chunk: Chunk, future: Any) -> EventTable:
         for _ in range(_LOSSES):
             try:
-                table: EventTable = future.result()
+                table: EventTable = self._client.gather(future, direct=self._direct)
                 return table
             except (SirenError, KeyboardInterrupt):
                 raise
@@ -118,6 +119,16 @@ class _Work:
             f"({type(last).__name__}: {last}). See the logs of its workers; want of memory is the "
             "usual reason."
         ) from last
+
+
+def _on_this_machine(client: Any) -> bool | None:
+    """Return True if all workers are here; None, which leaves it to the client, if not.
+
+    Tables from workers that can be reached for certain need not go through the scheduler, which
+    would take them in and send them out again.
+    """
+    hosts = {address.rpartition(":")[0] for address in client.nthreads()}
+    return True if hosts and hosts <= {"tcp://127.0.0.1", "tcp://[::1]"} else None
 
 
 def _is_loss(error: BaseException) -> bool:

@@ -70,6 +70,16 @@ def merge(
         If a file cannot be read.
     OutputError
         If the file cannot be written.
+
+    Examples
+    --------
+    >>> import siren_py as sp
+    >>> model = sp.DipolePortal(mass=0.1, d_mu=3.87e-7)
+    >>> sim = sp.Simulation("nd280", "t2k-nd280:fhc:numu", model, region="tpc")
+    >>> for k in (0, 1):
+    ...     _ = sim.run(20_000, seed=1, chunks=(k, k + 1), output=f"part{k}.root", progress=False)
+    >>> sp.merge("all.root", ["part0.root", "part1.root"]).n_attempts
+    20000
     """
     if len(inputs) < 2:
         raise ConfigError(f"Merging needs two files or more; got {len(inputs)}.")

@@ -12,13 +12,14 @@ import json
 import os
 from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from siren_py._typing import PathLike
+from siren_py.driving import check_driving
 from siren_py.errors import ConfigError, FormatError, OutputError
 from siren_py.io.files import check_writable
 from siren_py.parallel import check_workers
@@ -88,6 +89,7 @@ class Request:
     resume: bool = False
     chunks: tuple[int, int] | None = None
     progress: ProgressLike = None
+    driving: str = "random"
 
     def check(self) -> range:
         """Return the numbers of the chunks to make.
@@ -102,6 +104,7 @@ class Request:
             raise ConfigError(f"The number of attempts must be a positive integer; it is {n!r}.")
         check_workers(self.workers)
         check_backend(self.backend)
+        check_driving(self.driving)
         if self.output is not None:
             check_writable(self.output)
         if self.resume and self.folder is None:
@@ -166,7 +169,17 @@ class _Job:
         self.n = int(request.n)
         self.total = attempts_in(numbers, self.n)
         self.store = TableStore()
+        # What is driven otherwise has other events: its configuration and fingerprint tell.
+        self.configuration = {**simulation.configuration, "driving": request.driving}
         simulation.made, simulation.partial = 0, None
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """That of the simulation, unless the run is driven otherwise."""
+        own = self.simulation.fingerprint
+        if self.request.driving == "random":
+            return own
+        return hashlib.sha256(f"{own} {self.request.driving}".encode()).hexdigest()
 
     def finished(self) -> Sample | None:
         """Return the sample of an earlier run that came to its end, None if there is none.
@@ -200,18 +213,19 @@ class _Job:
 
     def _identity(self) -> dict[str, Any]:
         return {
-            "fingerprint": self.simulation.fingerprint,
+            "fingerprint": self.fingerprint,
             "seed": int(self.seed),
-            "configuration": self.simulation.configuration,
+            "configuration": self.configuration,
         }
 
     def _provenance(self, numbers: range) -> dict[str, Any]:
         attempts = attempts_in(numbers, self.n)
         return {
             **self.simulation.provenance(self.seed, attempts),
+            "configuration": self.configuration,
             "requested": self.n,
             "chunks": [[numbers.start, numbers.stop]],
-            "fingerprint": self.simulation.fingerprint,
+            "fingerprint": self.fingerprint,
         }
 
     def _sample(self, count: int) -> Sample:
@@ -258,13 +272,12 @@ class _Job:
         wanted = (c for c in chunks_of(self.numbers, self.n) if c.number not in kept)
         done = before = sum(c.size for c in chunks_of(kept, self.n))
         weight = square = 0.0
+        injector = simulation.injector.driven(request.driving)
         what = f"{simulation.detector.name} {simulation.region}"
         with (
             progress_bar(self.total, what, request.progress, start=before) as report,
             closing(
-                tables_in_order(
-                    simulation.injector, self.seed, wanted, request.workers, request.backend
-                )
+                tables_in_order(injector, self.seed, wanted, request.workers, request.backend)
             ) as tables,
         ):
             if kept:

@@ -136,12 +136,12 @@ from siren_py.runs.chunks import CHUNK_SIZE
 from siren_py.cli import main
 from siren_py.io import root
 
-write = root._branches
+write = root.event_columns
 def slow(*arguments):
     time.sleep(0.3)
     return write(*arguments)
 
-root._branches = slow
+root.event_columns = slow
 sys.exit(main(sys.argv[1:]))
 """
 

@@ -57,7 +57,7 @@ def stacks(seed, plain):
             for _ in range(rng.integers(1, 80))
         ]
         stack = LayerStack(*rng.uniform(5.0, 40.0, 2), layers, axis="xyz"[rng.integers(3)])
-        rotation = Rotation.random(rng=rng) if rng.integers(2) else None
+        rotation = Rotation.random(None, rng) if rng.integers(2) else None
         detector.add_stack(f"s{i}", stack, at=rng.uniform(-10.0, 10.0, 3), rotation=rotation)
         if not plain:
             detector.add(f"b{i}", Box(8, 3, 20), MATERIALS[i], at=rng.uniform(-10.0, 10.0, 3))

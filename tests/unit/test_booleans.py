@@ -92,7 +92,7 @@ def random_boolean(rng, depth):
         return LEAVES[rng.integers(len(LEAVES))]
     operation = [Union, Intersection, Difference][rng.integers(3)]
     first, second = random_boolean(rng, depth - 1), random_boolean(rng, depth - 1)
-    turn = [None, Rotation.random(rng=rng)][rng.integers(2)]
+    turn = [None, Rotation.random(None, rng)][rng.integers(2)]
     try:
         return operation(first, second, rng.uniform(-1.5, 1.5, 3), turn)
     except GeometryError:  # bounding boxes that do not meet
@@ -190,7 +190,7 @@ def test_steinmetz_solid():
 def test_chords_obey_inclusion_and_exclusion(seed):
     rng = np.random.default_rng(seed)
     a, b = LEAVES[rng.integers(len(LEAVES))], LEAVES[rng.integers(len(LEAVES))]
-    place = {"at": rng.uniform(-1, 1, 3), "rotation": Rotation.random(rng=rng)}
+    place = {"at": rng.uniform(-1, 1, 3), "rotation": Rotation.random(None, rng)}
     union = Union(a, b, **place)
     origins, directions = random_lines(union, 30, seed)
 
@@ -267,7 +267,7 @@ def test_booleans_trace_in_a_detector_as_alone():
     detector = DetectorModel("many")
     solids = [random_boolean(rng, 3) for _ in range(12)]
     for i, solid in enumerate(solids):
-        at, turn = rng.uniform(-20, 20, 3), Rotation.random(rng=rng)
+        at, turn = rng.uniform(-20, 20, 3), Rotation.random(None, rng)
         detector.add(f"v{i}", solid, [LEAD, WATER][i % 2], at=at, rotation=turn)
     detector.add_region("r", Difference(Box(20, 20, 20), Ball(6)))
     n = 500

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import logging
 import math
-import sys
 import warnings
 from pathlib import Path
 
@@ -13,9 +12,10 @@ import numpy as np
 import pytest
 
 import siren_py as sp
-from siren_py.cli import main, simulate
+from siren_py.cli import main
 from siren_py.cli.main import VERBS
 from siren_py.cli.options import count, exposure, number, whole
+from siren_py.configuration.keys import SIMULATE
 
 SCRIPT = """
 from siren_py import DetectorModel, Material
@@ -182,7 +182,7 @@ def test_a_detector_by_path(run_json, script):
 def test_what_a_script_prints_stays_out_of_the_json(run_json, run, tmp_path):
     path = tmp_path / "talks.py"
     path.write_text("print('hello')\n" + SCRIPT.replace("{mass}", "1.135e6"))
-    code, data, err = run_json("check", path)
+    code, data, err = run_json("check", path, "--quiet")
     assert (code, data["ok"], err) == (0, True, "hello\n")
     _, out, _ = run("check", path)
     assert out.startswith("hello\n")
@@ -209,6 +209,15 @@ def test_list(run, run_json):
     assert code == 0
     for words in ("nd280-upgrade", "t2k-nd280", "numubar", "dipole-portal", "nu gamma", "tpc1"):
         assert words in out
+
+
+def test_all_models_are_listed(run_json):
+    _, data, _ = run_json("list", "models")
+    mixing = data["models"]["mass-mixing"]
+    assert mixing["couplings"] == ["U_e2", "U_mu2", "U_tau2", "d_e", "d_mu", "d_tau"]
+    assert {"mu- pi+", "nu e+ e-", "nu gamma", "all"} <= set(mixing["decays"])
+    assert "sin2_theta_w" in mixing["parameters"]
+    assert data["models"]["dipole-portal"]["couplings"] == ["d_e", "d_mu", "d_tau"]
 
 
 @pytest.mark.parametrize("kind", ["detectors", "fluxes", "models"])
@@ -276,11 +285,12 @@ def test_help_of_each_verb_has_examples(run, verb):
 def test_defaults_in_the_help_are_the_defaults(run):
     _, out, _ = run("simulate", "--help")
     text = " ".join(out.split())
-    for name in ("detector", "region", "mass", "seed", "decay"):
-        assert f"{simulate.DEFAULTS[name]}" in text
-    assert f"(default: {simulate.DEFAULTS['flux'][0]})" in text
-    assert float("12.34e20") == simulate.DEFAULTS["pot"]
-    assert int(1e5) == simulate.DEFAULTS["events"]
+    for key in SIMULATE.keys.values():
+        if key.default:
+            assert f"(default: {key.default})" in text.replace("dipole- portal", "dipole-portal")
+    assert SIMULATE.defaults["pot"] == 12.34e20
+    assert SIMULATE.defaults["events"] == 100_000
+    assert SIMULATE.defaults["flux"] == ["t2k-nd280:fhc:numu"]
 
 
 # ------------------------------------------------------------------------ bad input
@@ -456,7 +466,7 @@ def test_warnings_are_paragraphs(run, tmp_path):
     )
     with warnings.catch_warnings():
         warnings.simplefilter("always")
-        code, _, err = run("check", path)
+        code, _, err = run("check", path, "--quiet")
     assert (code, err) == (0, "siren-py: warning: old numbers\n")
 
 
@@ -546,13 +556,16 @@ def test_runs_that_cannot_be(run, words, expected):
     assert expected in " ".join(err.split())
 
 
-def test_compilation_is_told_at_a_terminal_only(run, monkeypatch, tmp_path):
+def test_compilation_is_told_unless_quiet(run, run_json, tmp_path):
     script = tmp_path / "toy.py"
     script.write_text(
         "import logging\nlogging.getLogger('siren_py.compilation').info('compiling')\n"
         + SCRIPT.replace("{mass}", "1.135e6")
     )
-    assert "compiling" not in run("check", script)[2]
-    monkeypatch.setattr(sys.modules["siren_py.cli.main"], "on_terminal", lambda: True)
-    assert "siren-py: compiling\n" in run("check", script)[2]
+    code, out, err = run("check", script)
+    assert code == 0
+    assert "siren-py: compiling\n" in err
+    assert "compiling" not in out
+    assert "compiling" not in run("check", script, "--quiet")[2]
+    assert "compiling" in run_json("check", script)[2]  # the JSON stays clean
     assert logging.getLogger("siren_py.compilation").handlers == []

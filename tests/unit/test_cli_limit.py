@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from importlib.util import find_spec
 
 import numpy as np
 import pytest
@@ -55,7 +56,8 @@ def test_own_counting_experiment(words, capsys, tmp_path):
     assert [row["mass"] for row in data["excluded"]] == [0.05, 0.1]
     limit = Limit.load(folder / "limit.json")
     assert limit.lower[0] == pytest.approx(data["excluded"][0]["intervals"][0][0])
-    for name in ("limit.csv", "limit.png", "limit.pdf", "scan.npz", "hepdata/submission.yaml"):
+    plots = ("limit.png", "limit.pdf") if find_spec("matplotlib") else ()
+    for name in ("limit.csv", *plots, "scan.npz", "hepdata/submission.yaml"):
         assert (folder / name).stat().st_size > 0
     # The signal was kept: other data need no new events.
     before = (folder / "scan.npz").stat().st_mtime_ns

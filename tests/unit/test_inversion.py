@@ -50,7 +50,7 @@ def random_detector(seed, n=10):
     for i in range(n):
         solid = solids[rng.integers(len(solids))]
         material = [LEAD, WATER, AIR][rng.integers(3)]
-        at, turn = rng.uniform(-8, 8, 3), Rotation.random(rng=rng)
+        at, turn = rng.uniform(-8, 8, 3), Rotation.random(None, rng)
         detector.add(f"v{i}", solid, material, at=at, rotation=turn)
     layers = [(0.3, LEAD), (0.7, WATER)]
     detector.add_stack("stack", LayerStack(6, 6, layers, repeat=5), at=rng.uniform(-8, 8, 3))

@@ -110,3 +110,12 @@ def test_scattering_conserves_four_momentum(m, target, log_excess):
 def test_below_threshold_there_is_no_range():
     energy = kinematics.threshold_energy(0.3, 11.0) * (1.0 - 1e-12)
     assert kinematics.q2_limits_kernel(energy, 0.3, 11.0) == (0.0, 0.0)
+
+
+@given(st.floats(0.0, 1.0))
+def test_cosine_and_sine_of_a_turn(u):
+    cosine, sine = kinematics.turn_kernel(u)
+    # numpy rounds the angle itself, by up to half a unit of its last place.
+    assert cosine == pytest.approx(np.cos(2.0 * np.pi * u), abs=6e-16)
+    assert sine == pytest.approx(np.sin(2.0 * np.pi * u), abs=6e-16)
+    assert cosine**2 + sine**2 == pytest.approx(1.0, abs=5e-16)

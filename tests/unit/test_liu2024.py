@@ -480,5 +480,6 @@ def test_ladder(tmp_path: Path) -> None:
     assert "survival" in found.table("alone")
     with pytest.raises(UnknownNameError, match="survival"):
         liu2024_limits.ladder([0.1], steps=["survive"])
+    pytest.importorskip("matplotlib")
     axes = found.plot()
     assert len(axes.lines) == 3

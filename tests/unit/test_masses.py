@@ -150,7 +150,7 @@ def test_estimates_agree_with_points(seed):
     rng = np.random.default_rng(seed)
     detector = DetectorModel("random")
     for i in range(6):
-        at, turn = rng.uniform(-3, 3, 3), Rotation.random(rng=rng)
+        at, turn = rng.uniform(-3, 3, 3), Rotation.random(None, rng)
         a, b, c = rng.uniform(2, 6, 3)
         if i == 1:
             stack = LayerStack(a, b, [(0.2, LEAD), (0.4, WATER)], repeat=5)

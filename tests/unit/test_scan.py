@@ -115,8 +115,18 @@ def test_a_limit_on_attempts_is_told_by_the_error(request_):
 def test_records(request_, tmp_path):
     result = scan([request_], dipole, [0.2], COUPLINGS[:2], precision=0.1)
     events = result.to_awkward()
-    assert events["mass"].tolist() == [0.2, 0.2]
-    assert events["expected"].tolist() == result.total[0].tolist()
+    assert events["mass"].tolist() == [0.2] * 4
+    assert events["coupling"].tolist() == np.repeat(COUPLINGS[:2], 2).tolist()
+    assert events["channel"].tolist() == ["nu", "nubar"] * 2
+    table = result.to_numpy()
+    np.testing.assert_array_equal(table["expected"], result.values.ravel())
+    np.testing.assert_array_equal(table["error"], result.errors.ravel())
+    np.testing.assert_array_equal(table["effective"], np.repeat(result.effective.ravel(), 2))
+    assert set(table["attempts"]) == {int(result.attempts[0])}
+    for name in table.dtype.names:
+        assert events[name].tolist() == table[name].tolist()
+    nu = table[table["channel"] == "nu"]
+    assert nu["expected"].tolist() == result.values[0, :, 0].tolist()
     assert result.to_dict()["channels"] == ["nu", "nubar"]
     result.save(tmp_path / "a.npz")
     np.testing.assert_array_equal(Scan.load(tmp_path / "a.npz").values, result.values)

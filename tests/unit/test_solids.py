@@ -232,7 +232,7 @@ def test_far_origin_keeps_the_chord():
         (lambda: Placement.of((0, 0, 0), 2.0 * np.eye(3)), "not a rotation"),
         (lambda: Placement.of((0, 0, 0), np.full((3, 3), np.nan)), "not a rotation"),
         (lambda: Placement.of((0, 0, 0), np.eye(2)), "shape"),
-        (lambda: Placement.of((0, 0, 0), Rotation.random(2, rng=1)), "one rotation"),
+        (lambda: Placement.of((0, 0, 0), Rotation.random(2, 1)), "one rotation"),
         (lambda: Placement.of((0, 0, 0), "sideways"), "scipy Rotation"),
     ],
 )
@@ -254,7 +254,7 @@ def test_quarter_turns_are_exact():
 @given(st.integers(0, 2**32 - 1))
 def test_placement_goes_there_and_back(seed):
     rng = np.random.default_rng(seed)
-    rotation = Rotation.random(rng=rng)
+    rotation = Rotation.random(None, rng)
     placement = Placement.of(rng.normal(size=3) * 100, rotation)
     points = rng.normal(size=(50, 3)) * 100
     placed = placement.to_detector(points)

@@ -238,8 +238,8 @@ def test_reversed_line_has_the_same_intervals(solid, seed):
 @given(solids, st.integers(0, 2**32 - 1))
 def test_moved_and_turned_solid_is_met_at_the_same_places(solid, seed):
     rng = np.random.default_rng(seed)
-    turn, shift = Rotation.random(rng=rng), rng.normal(size=3) * 20.0
-    second, further = Rotation.random(rng=rng), rng.normal(size=3)
+    turn, shift = Rotation.random(None, rng), rng.normal(size=3) * 20.0
+    second, further = Rotation.random(None, rng), rng.normal(size=3)
     # Nested placements compose: x -> R2 (R1 x + t1) + t2.
     moved = Placed(Placed(solid, shift, turn), further, second)
     origins, directions, _ = random_lines(solid, 20, seed)
@@ -476,8 +476,8 @@ def test_errors_say_what_is_wrong(build, text):
 
 def test_placements_compose():
     rng = np.random.default_rng(2)
-    a = Placement.of(rng.normal(size=3), Rotation.random(rng=rng))
-    b = Placement.of(rng.normal(size=3), Rotation.random(rng=rng))
+    a = Placement.of(rng.normal(size=3), Rotation.random(None, rng))
+    b = Placement.of(rng.normal(size=3), Rotation.random(None, rng))
     points = rng.normal(size=(20, 3))
     np.testing.assert_allclose(
         (a @ b).to_detector(points), a.to_detector(b.to_detector(points)), atol=1e-12

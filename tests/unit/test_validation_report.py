@@ -86,3 +86,29 @@ def test_the_report_builds_and_all_is_inside_or_explained(report, tmp_path):
     for name in reproduction_names():
         assert f"\n## {name}\n" in text
         assert list((tmp_path / "out" / name).glob("*.png"))
+
+
+def test_figures(report, tmp_path):
+    """Those of the reproductions at the size of a page, and those of the two tables."""
+    figures = pytest.importorskip("matplotlib.figure")
+    image = pytest.importorskip("PIL.Image")
+    name = reproduction_names()[0]
+    (tmp_path / "outputs" / name).mkdir(parents=True)
+    figure = figures.Figure(figsize=(12.0, 4.0))
+    figure.subplots().plot([0, 1], [0, 1])
+    figure.savefig(tmp_path / "outputs" / name / "limits.png", dpi=200)
+    written = report.write_figures(tmp_path / "outputs", tmp_path / "figures")
+    assert [path.name for path in written] == [
+        f"{name}-limits.png", "compare_mixing.png", "compare_masses.png",
+    ]  # fmt: skip
+    assert all(path.is_file() for path in written)
+    with image.open(written[0]) as picture:
+        assert picture.width == report.WIDTH
+
+
+def test_the_figures_of_the_page_are_those_of_the_report():
+    """The page of validation shows every figure that is kept, and keeps every one it shows."""
+    folder = HERE.parent / "docs"
+    text = (folder / "validation.md").read_text(encoding="utf-8")
+    for path in (folder / "figures").glob("*.png"):
+        assert f"(figures/{path.name})" in text

@@ -64,10 +64,22 @@ def load_gdml(
     limits
         What the file may ask for at most; see `siren_py.io.gdml.xml.Limits`.
 
+    Returns
+    -------
+    DetectorModel
+        Volumes and regions; the beam is along z.
+
     Raises
     ------
     FormatError
         With file, line and element, if something is wrong or cannot be read.
+
+    Examples
+    --------
+    >>> import siren_py as sp
+    >>> sp.load_detector("miniboone").to_gdml("miniboone.gdml")
+    >>> "World" in sp.load_gdml("miniboone.gdml").volume_names[0]
+    True
     """
     allowed = limits or Limits()
     main = Path(path)

@@ -17,6 +17,7 @@ from siren_py._typing import FloatArray, IntArray
 from siren_py.appearance import GAS, core_box, families, material_colours, sample_vertices
 from siren_py.errors import ConfigError, unknown_name
 from siren_py.geometry.solids import Box
+from siren_py.plot.style import new_axes, new_figure, styled
 from siren_py.slices import ACROSS, slice_values
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ _MOST_POINTS = 20_000
 _MOST_LABELS = 24
 
 
+@styled
 def draw_slice(
     detector: DetectorModel,
     axis: str,
@@ -79,6 +81,12 @@ def draw_slice(
         If matplotlib is not installed.
     ConfigError, UnknownNameError
         If the plane, the window, `by` or a region cannot be used.
+
+    Examples
+    --------
+    >>> import siren_py as sp
+    >>> draw_slice(sp.load_detector("miniboone"), "x", 0.0, pixels=100).get_xlabel()
+    'z [m]'
     """
     patheffects = import_optional("matplotlib.patheffects", "plot", _WHY)
     if axis not in ACROSS:
@@ -94,9 +102,7 @@ def draw_slice(
     left, right, bottom, top = window
     if not (np.all(np.isfinite(window)) and left < right and bottom < top):
         raise ConfigError(f"The window must be left < right, bottom < top [cm]; it is {window}.")
-    if ax is None:
-        figure = import_optional("matplotlib.figure", "plot", _WHY).Figure(layout="constrained")
-        ax = figure.add_subplot()
+    ax = new_axes(ax)
     unit = _unit(max(right - left, top - bottom)) if unit is None else unit
     if unit not in _SCALES:
         raise unknown_name("unit", unit, _SCALES)
@@ -260,27 +266,52 @@ def _scatter(ax: Any, vertices: Vertices, u: int, v: int, scale: float) -> None:
 
 
 def weight_limits(weights: FloatArray) -> tuple[float, float]:
-    """Return the range of weights to colour by: that of 98 % of the events with weight."""
+    """Return the range of `weights` to colour by: that of 98 % of the events with weight.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> weight_limits(np.linspace(1.0, 101.0, 101))
+    (3.0, 101.0)
+    """
     smallest, largest = np.quantile(weights[weights > 0.0], [0.02, 1.0])
     return (float(min(smallest, 0.5 * largest)), float(largest))
 
 
-def draw_detector(
-    detector: DetectorModel,
-    *,
-    at: Sequence[float] | None = None,
-    window: tuple[Sequence[float], Sequence[float]] | None = None,
-    by: str = "material",
-    axes: Sequence[str] = ("x", "z", "y"),
-    regions: bool | Sequence[str] = True,
-    sample: Sample | None = None,
-    title: str | None = None,
-    pixels: int = 1200,
-) -> Any:
+def draw_detector(detector: DetectorModel, **options: Any) -> Any:
     """Draw cross-sections side by side, with a legend of the materials or densities in them.
 
     Parameters
     ----------
+    detector
+        The detector.
+    **options
+        Of `peek_detector`.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        A figure that is not one of pyplot's: to be saved, not to be shown.
+
+    Examples
+    --------
+    >>> import siren_py as sp
+    >>> draw_detector(sp.load_detector("miniboone"), axes=("x",), pixels=100).axes[0].get_xlabel()
+    'z [m]'
+    """
+    figures = import_optional("matplotlib.figure", "plot", _WHY)
+    return _draw(detector, figures.Figure, **options)[0]
+
+
+def peek_detector(detector: DetectorModel, **options: Any) -> Any:
+    """Draw cross-sections as `draw_detector` does, in a figure that notebooks show.
+
+    Parameters
+    ----------
+    detector
+        The detector.
+    **options
+        Those below.
     at
         Point (x, y, z) [cm] that the planes go through; by default in the middle of the largest
         region, a little off it, since often a plate stands exactly there.
@@ -298,9 +329,32 @@ def draw_detector(
 
     Returns
     -------
-    matplotlib.figure.Figure
+    list of matplotlib.axes.Axes
+        The planes in order.
+
+    Examples
+    --------
+    >>> import siren_py as sp
+    >>> len(peek_detector(sp.load_detector("miniboone"), axes=("x",), pixels=100))
+    1
     """
-    figures = import_optional("matplotlib.figure", "plot", _WHY)
+    return _draw(detector, new_figure, **options)[1]
+
+
+@styled
+def _draw(
+    detector: DetectorModel,
+    figure_class: Any,
+    *,
+    at: Sequence[float] | None = None,
+    window: tuple[Sequence[float], Sequence[float]] | None = None,
+    by: str = "material",
+    axes: Sequence[str] = ("x", "z", "y"),
+    regions: bool | Sequence[str] = True,
+    sample: Sample | None = None,
+    title: str | None = None,
+    pixels: int = 1200,
+) -> tuple[Any, list[Any]]:
     lo, hi = core_box(detector) if window is None else (np.asarray(w, float) for w in window)
     if lo.shape != (3,) or hi.shape != (3,) or not np.all(lo < hi):
         raise ConfigError(f"The window must be two corners lo < hi of a box [cm]; it is {window}.")
@@ -313,7 +367,7 @@ def draw_detector(
     size = hi - lo
     spans = [[size["xyz".index(name)] for name in ACROSS[axis]] for axis in axes]
     vertices = None if sample is None else sample_vertices(sample, _MOST_POINTS)
-    figure, cells, legend = _panels(figures.Figure, spans)
+    figure, cells, legend = _panels(figure_class, spans)
     drawn = []
     for axis, ax in zip(axes, cells, strict=True):
         u, v = ("xyz".index(name) for name in ACROSS[axis])
@@ -332,7 +386,7 @@ def draw_detector(
         words = "weight [events per POT]\n$\\times$ production   $\\bullet$ decay"
         _bar(figure, legend, limits, "plasma_r", words, 0.14 if by == "material" else 0.5)
     figure.suptitle(detector.name if title is None else title, fontsize="large")
-    return figure
+    return figure, cells
 
 
 def _panels(figure_class: Any, spans: list[list[float]]) -> tuple[Any, list[Any], Any]:
@@ -420,6 +474,19 @@ def _bar(
         cm.ScalarMappable(colors.LogNorm(*limits), cmap), cax=inset, orientation="horizontal",
         label=label,
     )  # fmt: skip
+
+
+def default_place(detector: DetectorModel, axis: str) -> float:
+    """Return where a plane normal to an axis stands by default [cm]: in the largest region.
+
+    Raises
+    ------
+    UnknownNameError
+        If there is no such axis.
+    """
+    if axis not in ACROSS:
+        raise unknown_name("axis", axis, ACROSS)
+    return float(_inner_point(detector, *core_box(detector))["xyz".index(axis)])
 
 
 def _inner_point(detector: DetectorModel, lo: FloatArray, hi: FloatArray) -> FloatArray:

@@ -1,0 +1,26 @@
+"""
+Mixing: N -> nu mu+ mu-
+=======================
+
+Open above 0.211 GeV.
+"""
+
+from __future__ import annotations
+
+from gallery_pages import branching, decays, widths
+
+import siren_py as sp
+
+CHANNEL = "nu mu+ mu-"
+model = sp.MassMixing(mass=0.3, U_mu2=1e-9)
+widths(model, CHANNEL)
+
+# %%
+# Against the mass, with the mixing kept.
+
+branching(lambda mass: sp.MassMixing(mass=mass, U_mu2=1e-9), CHANNEL, (0.212, 0.54))
+
+# %%
+# The visible particles, for a Dirac N.
+
+decays(model, CHANNEL, visible=[-13, 13], energy=1.0)

@@ -1,0 +1,26 @@
+"""
+liu2024-fig3
+============
+
+The median decay length over the plane of mass and coupling.
+
+The full version: ``siren-py reproduce liu2024-fig3 --output liu2024-fig3``.
+"""
+
+from __future__ import annotations
+
+from gallery_pages import reproduction_page
+
+from siren_py.reproduction import find_reproduction
+
+module = find_reproduction("liu2024-fig3")
+print(module.TITLE)
+print(module.CITATION)
+result = reproduction_page("liu2024-fig3")
+assert result.ok
+
+# %%
+# What a reader of the numbers has to know:
+
+for note in result.notes:
+    print("-", note)
