@@ -137,6 +137,27 @@ def format_of_name(path: PathLike) -> Format | None:
     return None
 
 
+def check_root_name(path: PathLike) -> None:
+    """Refuse a name that stands for another format where a ROOT file will be written.
+
+    Raises
+    ------
+    ConfigError
+        If the name stands for another format; the text says how to get that one.
+
+    Examples
+    --------
+    >>> check_root_name("events.root")
+    """
+    found = format_of_name(path)
+    if found is not None and found.module != "siren_py.io.root":
+        raise ConfigError(
+            f"A run writes a ROOT file, but {Path(path).name!r} is the name of {found.title}. Write "
+            f"{Path(path).with_suffix('.root').name!r}, then `siren-py convert` it, or use "
+            "Sample.write."
+        )
+
+
 def format_of_content(path: PathLike) -> Format | None:
     """Return the format that the first bytes of the file `path` tell; None if they tell nothing.
 

@@ -16,6 +16,7 @@ import numpy as np
 from siren_py._typing import PathLike
 from siren_py.errors import ConfigError, FormatError
 from siren_py.io.files import check_writable
+from siren_py.io.formats import check_root_name
 from siren_py.io.root import RootReader, open_root, steps, write_root
 from siren_py.progress import ProgressLike
 from siren_py.runs.checkpoint import difference
@@ -83,6 +84,7 @@ def merge(
     """
     if len(inputs) < 2:
         raise ConfigError(f"Merging needs two files or more; got {len(inputs)}.")
+    check_root_name(output)
     check_writable(output, overwrite=overwrite)
     readers = [RootReader(path) for path in inputs]
     _check_same(readers)

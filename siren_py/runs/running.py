@@ -22,6 +22,7 @@ from siren_py._typing import PathLike
 from siren_py.driving import check_driving
 from siren_py.errors import ConfigError, FormatError, OutputError
 from siren_py.io.files import check_writable
+from siren_py.io.formats import check_root_name
 from siren_py.parallel import check_workers
 from siren_py.progress import ProgressLike, progress_bar
 from siren_py.runs.backends import check_backend, tables_in_order
@@ -106,6 +107,7 @@ class Request:
         check_backend(self.backend)
         check_driving(self.driving)
         if self.output is not None:
+            check_root_name(self.output)
             check_writable(self.output)
         if self.resume and self.folder is None:
             raise ConfigError(

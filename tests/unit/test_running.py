@@ -555,3 +555,10 @@ def test_interrupt_of_processes_is_quick(sim):
         )  # fmt: skip
     assert time.monotonic() - begin < 30.0
     assert sim.partial.n_attempts == CHUNK_SIZE
+
+
+def test_a_run_does_not_write_root_under_the_name_of_another_format(sim, tmp_path):
+    for name in ("events.parquet", "events.h5", "events.hepmc3"):
+        with pytest.raises(ConfigError, match=r"writes a ROOT file.*siren-py convert"):
+            sim.run(10, seed=1, output=tmp_path / name)
+    assert not list(tmp_path.iterdir())

@@ -1,6 +1,7 @@
 """How fast events are made and weighted: nd280 at nine points, from long-lived to prompt.
 
     python validation/performance/injection.py [--attempts 200000] [--write]
+        [--siren PYTHON --siren-tables DIR [--siren-points 3,5]]
 
 Everything is measured in one run, in seconds of one CPU (time.process_time), the best of three:
 
@@ -13,22 +14,35 @@ start-up      a fresh process up to the first chunk of events, compiled code on 
 memory        of this process, at most, and of one event
 
 The points are masses from 0.02 to 1 GeV with couplings that put the decay length from 1e8 cm to
-less than a millimetre; region "tpc", decay "nu e+ e-", fluxes of both modes together. SIREN is
-quoted, not run (see QUOTED). `--write` keeps the table in injection.txt next to this file and in
-docs/performance.md, between the two marks there.
+less than a millimetre; region "tpc", decay "nu e+ e-", fluxes of both modes together. `--write`
+keeps the table in injection.txt next to this file and in docs/performance.md, between the two marks
+there.
+
+SIREN runs in the same run, after each point, with `--siren` and the Python interpreter of its own
+environment:
+
+    python3 -m venv siren-env
+    siren-env/bin/pip install siren==0.1.0 DarkNews==0.4.8 "pandas<3" "numpy<2" "pyarrow<20"
+
+see siren_worker.py for what it does. Its tables take half an hour of CPU and more for each mass and
+coupling; they are kept in the folder `--siren-tables` with the time that they took, and
+`--siren-points` names the points (1 to 9) for which it is done at all.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import platform
 import resource
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -39,12 +53,6 @@ POINTS = (
     (0.3, 1e-7), (0.3, 3e-6), (1.0, 1e-7), (1.0, 1e-5),
 )  # fmt: skip
 FLUXES = ("t2k-nd280:fhc:numu", "t2k-nd280:rhc:numubar")
-
-# SIREN 0.1.0 with DarkNews, dipole model, after its tables are filled: events per CPU second that
-# it injects, and effective events per event, lowest and highest. Quoted from an earlier
-# measurement on another machine; its tables of one mass and coupling take minutes or more.
-QUOTED_RATE = 170.0
-QUOTED_EFFECTIVE = (0.02, 0.35)
 
 HERE = Path(__file__).resolve().parent
 PAGE = HERE.parents[1] / "docs" / "performance.md"
@@ -125,21 +133,59 @@ def measure(detector: sp.DetectorModel, mass: float, coupling: float, n: int) ->
     }
 
 
+class Siren(NamedTuple):
+    """Where SIREN is, where its tables stay, and at which points it is run."""
+
+    python: str
+    tables: Path
+    points: tuple[int, ...]
+
+    def measure(self, mass: float, coupling: float, seconds: float = 60.0) -> dict[str, float]:
+        """Return what siren_worker.py measures at a point."""
+        flux = sp.load_flux("t2k-nd280", mode="fhc", flavor="numu")
+        energy = np.geomspace(0.05, 20.0, 400)
+        self.tables.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory() as name:
+            folder = Path(name)
+            np.savetxt(folder / "flux.dat", np.c_[energy, flux.density(energy)])
+            job = {
+                "mass": mass, "coupling": coupling, "flux": str(folder / "flux.dat"),
+                "low": 0.06, "top": 8.0, "tables": str(self.tables.resolve()),
+                "seconds": seconds, "seed": 1, "answer": str(folder / "answer.json"),
+            }  # fmt: skip
+            (folder / "job.json").write_text(json.dumps(job))
+            subprocess.run(
+                [self.python, str(HERE / "siren_worker.py"), str(folder / "job.json")],
+                check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+            )  # fmt: skip
+            answer: dict[str, float] = json.loads((folder / "answer.json").read_text())
+            return answer
+
+
+def compared(row: dict[str, float]) -> tuple[str, str, str]:
+    """Return the columns on SIREN: its tables, its effective events, and the ratio."""
+    if "siren_effective" not in row:
+        return "", "", ""
+    return (
+        f"{row['siren_tables']:,.0f}", f"{row['siren_effective']:.1f}",
+        f"{row['effective'] / row['siren_effective']:,.0f}",
+    )  # fmt: skip
+
+
 def report(rows: list[dict[str, float]], start: float, n: int) -> tuple[str, str]:
     """Return the table as text and as Markdown."""
-    low, high = (QUOTED_RATE * share for share in QUOTED_EFFECTIVE)
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024.0
     size = max(row["bytes"] for row in rows)
     header = (
         "m [GeV]", "d [1/GeV]", "L [cm]", "attempts [/s]", "effective [/s]", "1 % [s]",
-        "error", "tables [s]", "over SIREN, quoted",
+        "error", "tables [s]", "SIREN tables [s]", "SIREN effective [/s]", "ratio",
     )  # fmt: skip
     body = [
         (
             f"{r['mass']:g}", f"{r['coupling']:g}", f"{r['length']:.2g}", f"{r['attempts']:,.0f}",
             f"{r['effective']:,.0f}", f"{r['one']:.3f}", f"{r['error']:.2%}",
             f"{r['tables']:.3f}",
-            f"{r['effective'] / high:,.0f} to {r['effective'] / low:,.0f}",
+            *compared(r),
         )
         for r in rows
     ]  # fmt: skip
@@ -148,8 +194,8 @@ def report(rows: list[dict[str, float]], start: float, n: int) -> tuple[str, str
         "seconds of one CPU, best of three.",
         f"Start-up to the first events {start:.2f} s; memory of the process {memory:.0f} MB, "
         f"of an event {size:.0f} bytes.",
-        f"SIREN 0.1.0 with DarkNews, quoted and not measured in this run: {QUOTED_RATE:.0f} events "
-        f"per CPU second, {low:.1f} to {high:.0f} effective ones.",
+        "SIREN 0.1.0 with DarkNews 0.4.8, N -> nu gamma in its own ND280, in the same run; empty "
+        "where it was not run.",
     )
     widths = [max(map(len, column)) for column in zip(header, *body, strict=True)]
     lines = ["  ".join(t.rjust(w) for t, w in zip(r, widths, strict=True)) for r in (header, *body)]
@@ -171,12 +217,24 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--attempts", type=int, default=200_000)
     parser.add_argument("--write", action="store_true")
+    parser.add_argument("--siren", metavar="PYTHON", help="interpreter that has SIREN")
+    parser.add_argument("--siren-tables", metavar="DIR", type=Path, default=Path("siren-tables"))
+    parser.add_argument("--siren-points", metavar="N,N", default="1,2,3,4,5,6,7,8,9")
     arguments = parser.parse_args()
     start = start_up()
     detector = sp.load_detector("nd280")
     model = sp.DipolePortal(mass=0.1, d_mu=1e-6)
     sp.Simulation(detector, FLUXES, model, decay="nu e+ e-", region="tpc")
-    rows = [measure(detector, *point, arguments.attempts) for point in POINTS]
+    points = tuple(int(number) for number in arguments.siren_points.split(","))
+    siren = Siren(arguments.siren, arguments.siren_tables, points) if arguments.siren else None
+    rows = []
+    for number, point in enumerate(POINTS, start=1):
+        row = measure(detector, *point, arguments.attempts)
+        if siren is not None and number in siren.points:
+            found = siren.measure(*point)
+            row |= {f"siren_{key}": value for key, value in found.items()}
+            print(f"point {number}: SIREN {found}", file=sys.stderr)
+        rows.append(row)
     text, markdown = report(rows, start, arguments.attempts)
     print(text)
     if arguments.write:

@@ -54,7 +54,17 @@ def read_hepmc(path: PathLike) -> Sample:
 
     Examples
     --------
-    See `siren_py.io.hepmc.write_hepmc`.
+    >>> import siren_py as sp
+    >>> from siren_py.io.hepmc import read_hepmc, write_hepmc
+    >>> model = sp.DipolePortal(mass=0.1, d_mu=2e-7)
+    >>> sample = sp.Simulation("nd280", "t2k-nd280:fhc:numu", model, region="tpc").run(100, seed=1)
+    >>> import tempfile, pathlib
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     file = pathlib.Path(folder) / "events.hepmc3"
+    ...     write_hepmc(sample, file)
+    ...     again = read_hepmc(file)
+    >>> bool((again.weights == sample.weights).all())
+    True
     """
     with open_ascii(path) as file:
         record = read_record(file)
