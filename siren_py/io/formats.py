@@ -152,8 +152,8 @@ def check_root_name(path: PathLike) -> None:
     found = format_of_name(path)
     if found is not None and found.module != "siren_py.io.root":
         raise ConfigError(
-            f"A run writes a ROOT file, but {Path(path).name!r} is the name of {found.title}. Write "
-            f"{Path(path).with_suffix('.root').name!r}, then `siren-py convert` it, or use "
+            f"A run writes a ROOT file, but {Path(path).name!r} is the name of {found.title}. "
+            f"Write {Path(path).with_suffix('.root').name!r}, then `siren-py convert` it, or use "
             "Sample.write."
         )
 
