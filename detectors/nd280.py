@@ -2,9 +2,7 @@
 
 Frame: origin at the centre of the magnet, z along the magnet axis (downstream), y up, x to the
 left of someone who looks downstream. Lengths in the tables below are in mm.
-
-Sources
--------
+Sources:
 NIM     T2K, NIM A659, 106 (2011).
 ECAL    T2K ECal, JINST 8, P10019 (2013), table 1.
 P0D     T2K P0D, NIM A686, 48 (2012).
@@ -16,7 +14,6 @@ HL      official analysis framework (psyche, highland), files DetectorDefinition
         FiducialVolumeDefinition and AnalysisUtils, as published: volumes as built.
 DN      masses collected by Arguelles, Foppiani, Hostert, arXiv:2205.12273, and their repository
         mhostert/dark-neutrinos-at-T2K.
-
 A number followed by [unverified] was recalled without a document at hand; [assumed] means that no
 published value was found.
 """
@@ -47,15 +44,10 @@ from siren_py.material_library import (
 )
 from siren_py.units import kg, m, mm, tonne
 
-# What to cite, for `siren-py cite`: keys of siren_py's references.
-CITATIONS = (
-    "t2k2011-nd280",
-    "t2k2013-ecal",
-    "t2k2012-p0d",
-    "t2k2012-fgd",
-    "t2k2011-tpc",
+CITATIONS = (  # for `siren-py cite`: keys of siren_py's references
+    "t2k2011-nd280", "t2k2013-ecal", "t2k2012-p0d", "t2k2012-fgd", "t2k2011-tpc",
     "arguelles2022-dark",
-)
+)  # fmt: skip
 
 Point = tuple[float, ...]  # x, y, z [mm]
 

@@ -115,7 +115,8 @@ class AuditModel:
         -------
         matplotlib.axes.Axes
         """
-        from siren_py.plot.cross_sections import default_place, draw_slice
+        from siren_py.plot.cross_sections import draw_slice
+        from siren_py.plot.places import default_place
 
         detector = cast("DetectorModel", self)
         place = default_place(detector, axis) if at is None else at

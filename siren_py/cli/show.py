@@ -80,7 +80,7 @@ def run(options: argparse.Namespace) -> Answer:
             f"{listed} choose cross-sections; the page {options.output} is turned and cut in the "
             "browser. Leave them out, or write a .png, .pdf or .svg."
         )
-    sample = None if options.sample is None else sp.read_root(options.sample)
+    sample = None if options.sample is None else sp.read(options.sample)
     file = sp.load_detector(options.detector).show(options.output, sample=sample, **chosen)
     size = file.stat().st_size
     data = {"detector": options.detector, "output": options.output, "bytes": size}

@@ -12,11 +12,12 @@ if TYPE_CHECKING:
     from siren_py.geometry.layers import LayerStack, Pattern
     from siren_py.geometry.mesh import Mesh
     from siren_py.geometry.placement import Placement
-    from siren_py.geometry.polyhedra import Polyhedra, Polyhedron, Trapezoid
+    from siren_py.geometry.polyhedra import Polyhedra, Polyhedron
     from siren_py.geometry.prism import Prism
     from siren_py.geometry.profiles import RadialDensity, prem
     from siren_py.geometry.revolved import Cone, Polycone, Torus
     from siren_py.geometry.solids import Box, Cylinder, RegularPrism, Sphere
+    from siren_py.geometry.trapezoid import Trapezoid
 
 # Public name -> module that defines it.
 _HOME = {
@@ -42,7 +43,7 @@ _HOME = {
     "Solid": "base",
     "Sphere": "solids",
     "Torus": "revolved",
-    "Trapezoid": "polyhedra",
+    "Trapezoid": "trapezoid",
     "Union": "booleans",
     "prem": "profiles",
 }

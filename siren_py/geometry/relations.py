@@ -15,10 +15,11 @@ import numpy as np
 from siren_py._typing import FloatArray
 from siren_py.geometry.arrays import PlacedSolid
 from siren_py.geometry.booleans import Placed
-from siren_py.geometry.polyhedra import Polyhedra, Polyhedron, Trapezoid
+from siren_py.geometry.polyhedra import Polyhedra, Polyhedron
 from siren_py.geometry.prism import Prism
 from siren_py.geometry.revolved import Cone, Polycone, Torus
 from siren_py.geometry.solids import AXES, Box, Cylinder, RegularPrism, Sphere
+from siren_py.geometry.trapezoid import Trapezoid
 
 # Faces that touch within this [cm], or this part of the size, neither stick out nor overlap.
 _TOUCH = 1e-9

@@ -17,6 +17,7 @@ from siren_py._typing import FloatArray, IntArray
 from siren_py.appearance import GAS, core_box, families, material_colours, sample_vertices
 from siren_py.errors import ConfigError, unknown_name
 from siren_py.geometry.solids import Box
+from siren_py.plot.places import inner_point, length_unit, short
 from siren_py.plot.style import new_axes, new_figure, styled
 from siren_py.slices import ACROSS, slice_values
 
@@ -103,7 +104,7 @@ def draw_slice(
     if not (np.all(np.isfinite(window)) and left < right and bottom < top):
         raise ConfigError(f"The window must be left < right, bottom < top [cm]; it is {window}.")
     ax = new_axes(ax)
-    unit = _unit(max(right - left, top - bottom)) if unit is None else unit
+    unit = length_unit(max(right - left, top - bottom)) if unit is None else unit
     if unit not in _SCALES:
         raise unknown_name("unit", unit, _SCALES)
     scale = _SCALES[unit]
@@ -129,7 +130,7 @@ def draw_slice(
     ax.set_aspect("equal")
     ax.set_xlabel(f"{ACROSS[axis][0]} [{unit}]")
     ax.set_ylabel(f"{ACROSS[axis][1]} [{unit}]")
-    ax.set_title(f"{axis} = {_place(at * scale)} {unit}", fontsize="medium")
+    ax.set_title(f"{axis} = {short(at * scale)} {unit}", fontsize="medium")
     return ax
 
 
@@ -358,7 +359,7 @@ def _draw(
     lo, hi = core_box(detector) if window is None else (np.asarray(w, float) for w in window)
     if lo.shape != (3,) or hi.shape != (3,) or not np.all(lo < hi):
         raise ConfigError(f"The window must be two corners lo < hi of a box [cm]; it is {window}.")
-    point = _inner_point(detector, lo, hi) if at is None else np.asarray(at, float)
+    point = inner_point(detector, lo, hi) if at is None else np.asarray(at, float)
     if point.shape != (3,) or not np.all(np.isfinite(point)):
         raise ConfigError(f"at must be a point (x, y, z) [cm]; it is {at!r}.")
     for axis in axes:
@@ -374,7 +375,7 @@ def _draw(
         draw_slice(
             detector, axis, float(point["xyz".index(axis)]), by=by, regions=regions, ax=ax,
             window=(lo[u], hi[u], lo[v], hi[v]), vertices=vertices, pixels=pixels,
-            unit=_unit(float(size.max())),
+            unit=length_unit(float(size.max())),
         )  # fmt: skip
         drawn.append((axis, (lo[u], hi[u], lo[v], hi[v])))
     if by == "material":
@@ -474,34 +475,3 @@ def _bar(
         cm.ScalarMappable(colors.LogNorm(*limits), cmap), cax=inset, orientation="horizontal",
         label=label,
     )  # fmt: skip
-
-
-def default_place(detector: DetectorModel, axis: str) -> float:
-    """Return where a plane normal to an axis stands by default [cm]: in the largest region.
-
-    Raises
-    ------
-    UnknownNameError
-        If there is no such axis.
-    """
-    if axis not in ACROSS:
-        raise unknown_name("axis", axis, ACROSS)
-    return float(_inner_point(detector, *core_box(detector))["xyz".index(axis)])
-
-
-def _inner_point(detector: DetectorModel, lo: FloatArray, hi: FloatArray) -> FloatArray:
-    """Return a point inside the largest region, 10 % of its half width off its middle."""
-    if not detector.regions:
-        return 0.5 * (lo + hi) + 0.02 * (hi - lo)
-    leaves = [leaf for region in detector.regions.values() for leaf in region.solids]
-    low, high = max(leaves, key=lambda leaf: leaf.solid.volume()).box()
-    return 0.5 * (low + high) + 0.05 * (high - low)
-
-
-def _unit(span: float) -> str:
-    """Return the unit in which a span [cm] reads well."""
-    return "m" if span > 300.0 else "cm"
-
-
-def _place(value: float) -> str:
-    return f"{value:.3g}" if abs(value) > 1e-9 else "0"
