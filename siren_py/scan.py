@@ -46,6 +46,10 @@ LONGEST_REACH = 16.0
 _FEWEST = 50.0
 """Effective events below which an error is not believed, whatever its size."""
 
+_MARGIN = 0.5
+"""An anchor goes on to this part of the precision while others gain by it: setting up a new one
+costs as much as a chunk of events."""
+
 _BARREN = 4 * CHUNK_SIZE
 """Attempts without any accepted event after which a point counts as one without signal."""
 
@@ -474,7 +478,10 @@ def _anchor(
         for total, model in zip(sums, models, strict=True):
             total.add(weights * flights.ratios(model), accepted)
         reached = sums[0].per_attempt(attempts)
-        if reached.is_precise(precision):
+        if reached.is_precise(precision) and (
+            reached.is_precise(_MARGIN * precision)
+            or all(s.per_attempt(attempts).is_precise(precision) for s in sums[1:])
+        ):
             break
         if attempts >= _BARREN and reached.whole.weight[0] == 0.0:
             break

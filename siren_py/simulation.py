@@ -5,7 +5,7 @@ from __future__ import annotations
 import platform
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -277,6 +277,7 @@ class Simulation:
         coupling: str = "d_mu",
         pot: float | Mapping[str, float] = 1.0,
         cut: CutLike | None = None,
+        regions: Sequence[str] | None = None,
         precision: float = 0.01,
         max_attempts: int = 1_000_000,
         seed: int = 1,
@@ -299,8 +300,11 @@ class Simulation:
             Protons on target, or a mapping by beam mode.
         cut
             Cut that the events must pass.
+        regions
+            Names of regions, each simulated by itself and a channel of the result; the region of
+            this simulation by default.
         precision
-            Largest relative statistical error of a point.
+            Largest relative statistical error of a point, in each region.
         max_attempts
             Attempts after which a point keeps the error that it has.
         seed, workers, progress
@@ -334,11 +338,15 @@ class Simulation:
         # Fluxes that the model makes are made anew for each.
         fluxes = [getattr(f, "production", None) or f for f in self.fluxes]
 
-        def simulate(model: ModelLike) -> Simulation:
+        def simulate(model: ModelLike, region: str) -> Simulation:
             return Simulation(
-                self.detector, fluxes, model, decay=self._decay, region=self.region,
+                self.detector, fluxes, model, decay=self._decay, region=region,
                 proposal=self._proposal, beam=self._beam,
             )  # fmt: skip
+
+        channels = {"events": self.region} if regions is None else {r: r for r in regions}
+        for region in channels.values():
+            self.detector.region(region)
 
         chosen = None if cut is None else as_cut(cut)
 
@@ -352,13 +360,15 @@ class Simulation:
         configuration["model"] = {
             k: v for k, v in self.model.to_dict().items() if k not in ("mass", coupling)
         }
+        if regions is not None:
+            configuration["regions"] = list(channels)
         configuration |= {
             "coupling": coupling,
             "pot": dict(pot) if isinstance(pot, Mapping) else float(pot),
             "cut": None if chosen is None else chosen.name,
         }
         return scan(
-            [Request(simulate, accept, ("events",))],
+            [Request(partial(simulate, region=r), accept, (c,)) for c, r in channels.items()],
             model_family(self.model, coupling),
             masses, couplings, precision=precision, max_attempts=max_attempts, seed=seed,
             workers=workers, progress=progress, path=path, configuration=configuration,

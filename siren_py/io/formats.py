@@ -140,6 +140,11 @@ def format_of_name(path: PathLike) -> Format | None:
 def check_root_name(path: PathLike) -> None:
     """Refuse a name that stands for another format where a ROOT file will be written.
 
+    Parameters
+    ----------
+    path
+        Name of the file.
+
     Raises
     ------
     ConfigError

@@ -114,8 +114,12 @@ def test_below_threshold_there_is_no_range():
 
 @given(st.floats(0.0, 1.0))
 def test_cosine_and_sine_of_a_turn(u):
+    mpmath = pytest.importorskip("mpmath")
     cosine, sine = kinematics.turn_kernel(u)
-    # numpy rounds the angle itself, by up to half a unit of its last place.
-    assert cosine == pytest.approx(np.cos(2.0 * np.pi * u), abs=6e-16)
-    assert sine == pytest.approx(np.sin(2.0 * np.pi * u), abs=6e-16)
+    # numpy would round the angle itself; with 40 digits the reference is exact.
+    with mpmath.workdps(40):
+        angle = 2 * mpmath.pi * mpmath.mpf(u)
+        exact = float(mpmath.cos(angle)), float(mpmath.sin(angle))
+    assert cosine == pytest.approx(exact[0], abs=4e-16)
+    assert sine == pytest.approx(exact[1], abs=4e-16)
     assert cosine**2 + sine**2 == pytest.approx(1.0, abs=5e-16)

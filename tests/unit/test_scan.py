@@ -171,3 +171,17 @@ def test_nothing_accepted_is_found_out_soon(request_):
     result = scan([nothing], dipole, [0.2], COUPLINGS)
     assert (result.total == 0.0).all()
     assert result.attempts[0] <= len(COUPLINGS) * 4 * 16384
+
+
+def test_each_region_has_the_precision():
+    model = sp.DipolePortal(mass=0.1, d_mu=1e-7)
+    sim = sp.Simulation("nd280", "t2k-nd280:fhc:numu", model, decay="nu e+ e-", region="tpc")
+    grid = {"masses": [0.1], "couplings": [1e-7, 1e-6], "pot": 1e21, "progress": False}
+    each = sim.scan(**grid, regions=("tpc1", "tpc2", "tpc3"), precision=0.02)
+    assert each.channels == ("tpc1", "tpc2", "tpc3")
+    assert (each.errors <= 0.02 * each.values).all()
+    together = sim.scan(**grid, precision=0.02)
+    difference = each.total - together.total
+    assert (abs(difference) < 4.0 * np.hypot(each.total_error, together.total_error)).all()
+    with pytest.raises(errors.UnknownNameError, match="tpc1"):
+        sim.scan(**grid, regions=("tpc9",))
