@@ -21,8 +21,8 @@ from siren_py.injection.attenuation import (
 
 @pytest.mark.parametrize("x", [0.0, 1e-12, 1e-3, 0.0199, 0.0201, 0.299, 0.301, 1.0, 30.0, 800.0])
 def test_chance_and_excess_keep_their_digits(x):
-    from mpmath import mp, mpf
-
+    mpmath = pytest.importorskip("mpmath")
+    mp, mpf = mpmath.mp, mpmath.mpf
     mp.dps = 50
     exact = 1 - mp.exp(-mpf(x))
     assert decay_chance(x) == pytest.approx(float(exact), rel=2e-15)

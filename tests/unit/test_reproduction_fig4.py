@@ -29,6 +29,7 @@ def test_tables_leave_out_what_is_not_excluded():
 
 
 def test_the_ladder_has_both_orders_and_empty_rungs():
+    pytest.importorskip("matplotlib")
     alone = np.array([[2e-7, 3e-7], [4e-7, np.nan]])
     steps = Ladder(MASSES[:2], ("liu2024", "survival"), alone, 2 * alone, alone, alone)
     first, second = fig4._ladder_tables(steps)
@@ -39,6 +40,7 @@ def test_the_ladder_has_both_orders_and_empty_rungs():
 
 
 def test_the_figure_has_both_configurations_and_the_published_lines():
+    pytest.importorskip("matplotlib")
     lines = {
         name: line(LIU2024 if which == "liu2024" else PHYSICAL, exposure)
         for name, (which, exposure, _, _) in fig4.LINES.items()

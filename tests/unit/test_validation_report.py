@@ -56,6 +56,7 @@ def test_known_deviations_from_siren_are_its_own(report):
 
 
 def test_the_page(report):
+    pytest.importorskip("matplotlib", reason="the page names its version")
     row = Agreement(quantity="d", published=1.0, ours=2.0, tolerance=0.1)
     section = report.Section("a-name", "A title", "a paper", [row], ["a note"])
     text = report.page([section], quick=True)
