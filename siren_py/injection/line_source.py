@@ -22,6 +22,7 @@ import numpy as np
 
 from siren_py._numba import kernel
 from siren_py._typing import FloatArray, IntArray
+from siren_py.driving import rows_of
 from siren_py.geometry.arrays import (
     External,
     GeometryArrays,
@@ -174,7 +175,9 @@ class LineSource:
         for i, placed in enumerate(self._solids):
             mine = np.flatnonzero(solid == i)
             if mine.size:
-                local = np.asarray(placed.solid.sample(mine.size, rng), dtype=np.float64)
+                # Points may come from a net: each attempt keeps its own row of it.
+                own = rows_of(rng, mine, placed.solid)
+                local = np.asarray(placed.solid.sample(mine.size, own), dtype=np.float64)
                 points[mine] = placed.placement.to_detector(local.reshape(-1, 3))
         return points
 

@@ -35,9 +35,8 @@ from siren_py.injection.aimed import (
     rate_columns,
 )
 from siren_py.injection.forward import place_decays, place_vertices
-from siren_py.injection.line_source import LENGTHS, nearest_length
+from siren_py.injection.line_source import LENGTHS, LineSource, nearest_length
 from siren_py.injection.matter import Matter
-from siren_py.injection.points import PointSource
 from siren_py.injection.rays import LineOfEmission, ParallelRays, SourceRays, rotations_to
 from siren_py.injection.source import close_triangles, draw_flights, frames, perpendicular
 from siren_py.regions import Region
@@ -161,7 +160,7 @@ class AimedPlacement:
         self._region_arrays = detector.region_arrays(region)
         self._matter = matter
         self._in_volume = densest_in_volumes(self._arrays, len(detector.placed()), matter.density)
-        self.source, self.source_volumes = PointSource.of(detector, self._region)
+        self.source, self.source_volumes = LineSource.of(detector, self._region)
 
     @property
     def detector(self) -> DetectorModel:

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -26,14 +25,12 @@ from siren_py.io.columns import (
     SCHEMA_VERSION,
     UNITS,
     VERTEX_UNITS,
-    check_columns,
     event_columns,
     read_record,
-    record_text,
 )
-from siren_py.io.files import complete_file
 from siren_py.io.reader import EventReader, column_of
-from siren_py.progress import ProgressLike, progress_bar
+from siren_py.io.writing import tables_to_write
+from siren_py.progress import ProgressLike
 from siren_py.sample import Sample
 from siren_py.tree import (
     PARTICLE_COLUMNS,
@@ -78,12 +75,8 @@ def write_hdf5(
         If h5py is not installed.
     """
     h5py = _h5py()
-    check_columns(sample)
-    text = record_text(sample)
-    done = 0
     with (
-        complete_file(path, overwrite=overwrite) as part,
-        progress_bar(len(sample), f"writing {Path(path).name}", progress) as report,
+        tables_to_write(sample, path, overwrite, progress) as (part, text, tables),
         # Nobody else writes to the part: it is locked already.
         h5py.File(part, "w", libver=("v110", "v110"), locking=False) as file,
     ):
@@ -92,7 +85,7 @@ def write_hdf5(
         starts = {"vertices": 0, "particles": 0}
         for name in starts:
             _append(file, f"offsets/{name}", np.zeros(1, dtype=np.int64))
-        for table in sample.tables():
+        for table in tables:
             events = event_columns(table, sample.n_attempts)
             for group, columns, units in (
                 ("events", events, UNITS),
@@ -108,8 +101,6 @@ def write_hdf5(
                 offsets = offsets_of(counts)[1:] + starts[name]
                 starts[name] += int(counts.sum())
                 _append(file, f"offsets/{name}", offsets)
-            done += len(table)
-            report(done, len(sample))
 
 
 def _append(file: Any, name: str, column: Column, unit: str | None = None) -> None:

@@ -11,7 +11,6 @@ from __future__ import annotations
 import weakref
 from bisect import bisect_right
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -25,14 +24,12 @@ from siren_py.io.columns import (
     RECORD,
     UNITS,
     VERTEX_UNITS,
-    check_columns,
     event_columns,
     read_record,
-    record_text,
 )
-from siren_py.io.files import complete_file
 from siren_py.io.reader import EventReader, column_of
-from siren_py.progress import ProgressLike, progress_bar
+from siren_py.io.writing import tables_to_write
+from siren_py.progress import ProgressLike
 from siren_py.sample import Sample
 from siren_py.tree import PARTICLE_COLUMNS, VERTEX_COLUMNS, Columns, EventTable, offsets_of
 
@@ -73,15 +70,10 @@ def write_parquet(
         If pyarrow is not installed.
     """
     pa, pq = _arrow()
-    check_columns(sample)
-    text = record_text(sample)
-    done, writer = 0, None
-    with (
-        complete_file(path, overwrite=overwrite) as part,
-        progress_bar(len(sample), f"writing {Path(path).name}", progress) as report,
-    ):
+    writer = None
+    with tables_to_write(sample, path, overwrite, progress) as (part, text, tables):
         try:
-            for table in sample.tables():
+            for table in tables:
                 rows = _arrow_table(pa, table, sample.n_attempts, text)
                 if writer is None:
                     writer = pq.ParquetWriter(
@@ -90,8 +82,6 @@ def write_parquet(
                     )  # fmt: skip
                 if len(table):
                     writer.write_table(rows, row_group_size=len(table))
-                done += len(table)
-                report(done, len(sample))
         finally:
             if writer is not None:
                 writer.close()

@@ -25,14 +25,12 @@ from siren_py.errors import FormatError
 from siren_py.io.columns import (
     FLAT_NAMES,
     RECORD,
-    check_columns,
     event_columns,
     read_record,
-    record_text,
 )
-from siren_py.io.files import complete_file
 from siren_py.io.reader import EventReader, column_of, steps
-from siren_py.progress import ProgressLike, progress_bar
+from siren_py.io.writing import tables_to_write
+from siren_py.progress import ProgressLike
 from siren_py.sample import Sample
 from siren_py.tree import PARTICLE_COLUMNS, VERTEX_COLUMNS, Columns, EventTable
 
@@ -103,19 +101,13 @@ def _write(
 ) -> None:
     import uproot
 
-    check_columns(sample)
-    text = record_text(sample)
-    done = 0
     with (
-        complete_file(path, overwrite=overwrite) as part,
-        progress_bar(len(sample), f"writing {Path(path).name}", progress) as report,
+        tables_to_write(sample, path, overwrite, progress) as (part, text, tables),
         uproot.recreate(part, compression=uproot.ZSTD(3)) as file,
     ):
         tree = kind(file)
-        for table in sample.tables():
+        for table in tables:
             tree.extend(table, sample.n_attempts)
-            done += len(table)
-            report(done, len(sample))
         file[RECORD] = text
 
 
