@@ -7,6 +7,9 @@ Everything is measured in one run, in seconds of one CPU (time.process_time), th
 
 attempts      attempts per second, generation and weights together
 effective     (sum w)^2 / sum w^2 of the weights per second: the figure of merit
+worth         (rate / error)^2 per second: so many events, counted one by one, would know the rate
+              as well; of the same attempts, and of attempts driven by Sobol nets, whose error is from
+              64 chunks
 1 %           time for so many attempts that the rate in the region is known to 1 %, made and
               weighted in chunks as `Simulation.run` makes them
 tables        preparing the simulation of a mass that was not prepared before
@@ -25,8 +28,10 @@ environment:
     siren-env/bin/pip install siren==0.1.0 DarkNews==0.4.8 "pandas<3" "numpy<2" "pyarrow<20"
 
 see siren_worker.py for what it does. Its tables take half an hour of CPU and more for each mass and
-coupling; they are kept in the folder `--siren-tables` with the time that they took, and
-`--siren-points` names the points (1 to 9) for which it is done at all.
+coupling; they are kept in the folder `--siren-tables` with the time that they took, those of one
+coupling serve the others of the same mass, and `--siren-points` names the points (1 to 9) for which
+it is done at all. The comparison gives the ratios of effective events, of worth, and of the
+time to 1 % from nothing, tables included.
 """
 
 from __future__ import annotations
@@ -47,6 +52,7 @@ from typing import NamedTuple
 import numpy as np
 
 import siren_py as sp
+from siren_py.runs.chunks import CHUNK_SIZE
 
 POINTS = (
     (0.02, 1e-7), (0.02, 1e-5), (0.1, 1e-8), (0.1, 3.87e-7), (0.1, 1e-5),
@@ -103,8 +109,8 @@ def measure(detector: sp.DetectorModel, mass: float, coupling: float, n: int) ->
     sim = simulation(mass)
     samples: list[sp.Sample] = []
 
-    def run(attempts: int) -> None:
-        samples[:] = [sim.run(attempts, seed=len(samples) + 1, progress=False)]
+    def run(attempts: int, driving: str = "random") -> None:
+        samples[:] = [sim.run(attempts, seed=1, driving=driving, progress=False)]
         _ = samples[0].weights
 
     run(1000)
@@ -120,12 +126,17 @@ def measure(detector: sp.DetectorModel, mass: float, coupling: float, n: int) ->
         reached = samples[0].expected()
         error = reached.error / reached.value
     weights = np.asarray(sample.weights)
+    nets = 64 * CHUNK_SIZE
+    driven = best(lambda: run(nets, driving="sobol"), repeat=1)
+    sobol = samples[0].expected()
     return {
         "mass": mass,
         "coupling": coupling,
         "length": float(np.median(sample["decay_length"])),
         "attempts": n / seconds,
         "effective": float(weights.sum() ** 2 / np.square(weights).sum()) / seconds,
+        "worth": (estimate.value / estimate.error) ** 2 / seconds,
+        "sobol": (sobol.value / sobol.error) ** 2 / driven,
         "error": error,
         "one": to_one_percent,
         "tables": tables,
@@ -162,46 +173,84 @@ class Siren(NamedTuple):
             return answer
 
 
-def compared(row: dict[str, float]) -> tuple[str, str, str]:
-    """Return the columns on SIREN: its tables, its effective events, and the ratio."""
-    if "siren_effective" not in row:
-        return "", "", ""
-    return (
-        f"{row['siren_tables']:,.0f}", f"{row['siren_effective']:.1f}",
-        f"{row['effective'] / row['siren_effective']:,.0f}",
-    )  # fmt: skip
+OWN = (
+    ("m [GeV]", "mass", "g"),
+    ("d [1/GeV]", "coupling", "g"),
+    ("L [cm]", "length", ".2g"),
+    ("attempts [/s]", "attempts", ",.0f"),
+    ("effective [/s]", "effective", ",.0f"),
+    ("worth [/s]", "worth", ",.0f"),
+    ("worth, Sobol [/s]", "sobol", ",.0f"),
+    ("1 % [s]", "one", ".3f"),
+    ("error", "error", ".2%"),
+    ("tables [s]", "tables", ".3f"),
+)
+"""Title, key and format of the columns on siren_py."""
+
+COMPARED = (
+    *OWN[:2],
+    ("SIREN events", "siren_events", ",.0f"),
+    ("attempts [/s]", "siren_attempts", ".3g"),
+    ("effective [/s]", "siren_effective", ".3g"),
+    ("worth [/s]", "siren_worth", ".3g"),
+    ("tables [s]", "siren_tables", ",.0f"),
+    ("ratio: effective", "ratio_effective", ",.0f"),
+    ("worth", "ratio_worth", ",.0f"),
+    ("worth, Sobol", "ratio_sobol", ",.0f"),
+    ("1 % from nothing", "ratio_one", ",.0f"),
+)
+"""The same of SIREN and of the ratios."""
+
+
+def compared(row: dict[str, float]) -> dict[str, float]:
+    """Return a row with the ratios of siren_py to SIREN."""
+    siren_one = row["siren_tables"] + 1e4 / row["siren_worth"]
+    return row | {
+        "ratio_effective": row["effective"] / row["siren_effective"],
+        "ratio_worth": row["worth"] / row["siren_worth"],
+        "ratio_sobol": row["sobol"] / row["siren_worth"],
+        "ratio_one": siren_one / (row["tables"] + row["one"]),
+    }
+
+
+def tabulated(
+    columns: tuple[tuple[str, str, str], ...], rows: list[dict[str, float]]
+) -> tuple[str, str]:
+    """Return a table as text and as Markdown."""
+    header = tuple(title for title, _, _ in columns)
+    body = [tuple(format(row[key], form) for _, key, form in columns) for row in rows]
+    widths = [max(map(len, column)) for column in zip(header, *body, strict=True)]
+    lines = ["  ".join(t.rjust(w) for t, w in zip(r, widths, strict=True)) for r in (header, *body)]
+    markdown = ["| " + " | ".join(r) + " |" for r in (header, ("---:",) * len(header), *body)]
+    return "\n".join(lines), "\n".join(markdown)
 
 
 def report(rows: list[dict[str, float]], start: float, n: int) -> tuple[str, str]:
-    """Return the table as text and as Markdown."""
+    """Return the tables as text and as Markdown."""
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024.0
     size = max(row["bytes"] for row in rows)
-    header = (
-        "m [GeV]", "d [1/GeV]", "L [cm]", "attempts [/s]", "effective [/s]", "1 % [s]",
-        "error", "tables [s]", "SIREN tables [s]", "SIREN effective [/s]", "ratio",
-    )  # fmt: skip
-    body = [
+    parts = [
         (
-            f"{r['mass']:g}", f"{r['coupling']:g}", f"{r['length']:.2g}", f"{r['attempts']:,.0f}",
-            f"{r['effective']:,.0f}", f"{r['one']:.3f}", f"{r['error']:.2%}",
-            f"{r['tables']:.3f}",
-            *compared(r),
+            f"siren_py {sp.__version__}, Python {platform.python_version()}, {n} attempts per run, "
+            "seconds of one CPU, best of three.",
         )
-        for r in rows
-    ]  # fmt: skip
-    facts = (
-        f"siren_py {sp.__version__}, Python {platform.python_version()}, {n} attempts per run, "
-        "seconds of one CPU, best of three.",
-        f"Start-up to the first events {start:.2f} s; memory of the process {memory:.0f} MB, "
-        f"of an event {size:.0f} bytes.",
-        "SIREN 0.1.0 with DarkNews 0.4.8, N -> nu gamma in its own ND280, in the same run; empty "
-        "where it was not run.",
-    )
-    widths = [max(map(len, column)) for column in zip(header, *body, strict=True)]
-    lines = ["  ".join(t.rjust(w) for t, w in zip(r, widths, strict=True)) for r in (header, *body)]
-    text = "\n".join([facts[0], "", *lines, "", *facts[1:]]) + "\n"
-    markdown = ["| " + " | ".join(r) + " |" for r in (header, ("---:",) * len(header), *body)]
-    return text, "\n".join([facts[0], "", *markdown, "", *facts[1:]]) + "\n"
+        * 2,
+        tabulated(OWN, rows),
+        (
+            f"Start-up to the first events {start:.2f} s; memory of the process {memory:.0f} MB, "
+            f"of an event {size:.0f} bytes.",
+        )
+        * 2,
+    ]
+    both = [compared(row) for row in rows if "siren_effective" in row]
+    if both:
+        parts.append(
+            ("SIREN 0.1.0 with DarkNews 0.4.8, N -> nu gamma in its own ND280, in the same run:",)
+            * 2
+        )
+        parts.append(tabulated(COMPARED, both))
+    text, markdown = ("\n\n".join(part) + "\n" for part in zip(*parts, strict=True))
+    return text, markdown
 
 
 def write(text: str, markdown: str) -> None:
