@@ -8,7 +8,7 @@ Everything is measured in one run, in seconds of one CPU (time.process_time), th
 attempts      attempts per second, generation and weights together
 effective     (sum w)^2 / sum w^2 of the weights per second: the figure of merit
 worth         (rate / error)^2 per second: so many events, counted one by one, would know the rate
-              as well; of the same attempts, and of attempts driven by Sobol nets, whose error is from
+              as well; of the same attempts, and of attempts driven by Sobol nets, their error from
               64 chunks
 1 %           time for so many attempts that the rate in the region is known to 1 %, made and
               weighted in chunks as `Simulation.run` makes them
