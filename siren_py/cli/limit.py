@@ -53,8 +53,8 @@ def run(options: argparse.Namespace) -> Answer:
     from siren_py.configuration.simulations import make_model
     from siren_py.configuration.writing import (
         CONFIGURATION,
-        check_origin,
         origin,
+        record_run,
         write_configuration,
     )
     from siren_py.exclusion import find_limit
@@ -77,11 +77,8 @@ def run(options: argparse.Namespace) -> Answer:
         curve = load_curve(settings["compare"])
     values = _full(settings, analysis, model)
     made_by = origin("limit", values, load_detector(analysis.detector))
-    check_origin(settings, made_by)
-    if settings.get("save_config"):
-        write_configuration(settings["save_config"], "limit", values, made_by)
-    if folder is not None and not (folder / SCAN_FILE).exists():
-        write_configuration(folder / CONFIGURATION, "limit", values, made_by)
+    new = folder is not None and not (folder / SCAN_FILE).exists()
+    record_run(settings, "limit", values, made_by, folder if new else None)
     limit = find_limit(
         analysis,
         model,

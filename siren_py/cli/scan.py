@@ -51,8 +51,8 @@ def run(options: argparse.Namespace) -> Answer:
     from siren_py.configuration.simulations import full_values, plane_simulation
     from siren_py.configuration.writing import (
         CONFIGURATION,
-        check_origin,
         origin,
+        record_run,
         write_configuration,
     )
     from siren_py.io.files import check_writable
@@ -68,11 +68,8 @@ def run(options: argparse.Namespace) -> Answer:
     made_by = origin(
         "scan", values, simulation.detector, fingerprint=simulation.fingerprint
     )  # fmt: skip
-    check_origin(settings, made_by)
-    if settings.get("save_config"):
-        write_configuration(settings["save_config"], "scan", values, made_by)
-    if folder is not None and not (folder / SCAN_FILE).exists():
-        write_configuration(folder / CONFIGURATION, "scan", values, made_by)
+    new = folder is not None and not (folder / SCAN_FILE).exists()
+    record_run(settings, "scan", values, made_by, folder if new else None)
     found = simulation.scan(
         *planes(settings),
         coupling=settings["coupling"],

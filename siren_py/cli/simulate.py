@@ -54,7 +54,7 @@ def run(options: argparse.Namespace) -> Answer:
 
     import siren_py as sp
     from siren_py.configuration.simulations import full_values, make_simulation
-    from siren_py.configuration.writing import check_origin, origin, write_configuration
+    from siren_py.configuration.writing import origin, record_run
     from siren_py.io.files import check_writable
     from siren_py.runs.chunks import ranges_text
     from siren_py.weighting import exposure_by_flux
@@ -76,9 +76,7 @@ def run(options: argparse.Namespace) -> Answer:
         "simulate", values, simulation.detector,
         fingerprint=simulation.fingerprint if kept else None,
     )  # fmt: skip
-    check_origin(settings, made_by)
-    if settings.get("save_config"):
-        write_configuration(settings["save_config"], "simulate", values, made_by)
+    record_run(settings, "simulate", values, made_by)
     simulation.configuration_file = _text(values, made_by, output)  # type: ignore[attr-defined]
     start = time.perf_counter()
     with _backend(settings) as backend:

@@ -255,3 +255,41 @@ def _settings_hash(command: Command, values: Mapping[str, Any]) -> str:
         if key.role == "what" and values.get(name) is not None
     }
     return hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()
+
+
+def record_run(
+    settings: Settings,
+    command: str,
+    values: Mapping[str, Any],
+    made_by: Mapping[str, Any],
+    folder: Path | None = None,
+) -> None:
+    """Compare with the origin of the settings, and keep the configuration before a run.
+
+    Parameters
+    ----------
+    settings
+        What was asked for; its `save_config` names the file of the configuration.
+    command, values
+        Command and all its values; see `configuration_text`.
+    made_by
+        What `origin` returns.
+    folder
+        A new folder of results, which keeps the configuration as well; None if there is none, or
+        if it may hold the results of another run.
+
+    Raises
+    ------
+    OutputError
+        If a file cannot be written.
+
+    Warns
+    -----
+    OriginWarning
+        See `check_origin`.
+    """
+    check_origin(settings, made_by)
+    if settings.get("save_config"):
+        write_configuration(settings["save_config"], command, values, made_by)
+    if folder is not None:
+        write_configuration(folder / CONFIGURATION, command, values, made_by)
