@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from types import SimpleNamespace
 
 import numpy as np
@@ -22,6 +23,12 @@ def pytest_addoption(parser):
         action="store_true",
         help="write the files in tests/golden anew instead of comparing with them",
     )
+
+
+def pytest_configure():
+    # Background jobs of a shell ignore the interrupt, and so would the commands under test.
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture
