@@ -22,6 +22,8 @@ from siren_py._typing import FloatArray, IntArray
 from siren_py.errors import unknown_name
 from siren_py.rng import stream
 
+__all__ = ["COLUMNS", "DRIVINGS", "NetGenerator", "generators", "scrambled_net"]
+
 DRIVINGS = ("random", "sobol")
 """What `siren_py.Simulation.run` can be driven by."""
 
@@ -70,7 +72,7 @@ array of random numbers. All others may reject, and what is left would no longer
 
 
 def check_driving(driving: object) -> str:
-    """Return the name of a driving.
+    """Return `driving`, the name of a driving.
 
     Raises
     ------
@@ -111,6 +113,22 @@ def scrambled_net(n: int, rng: np.random.Generator) -> FloatArray:
         Number of points; powers of two are the most even.
     rng
         Source of the scrambling.
+
+    Returns
+    -------
+    numpy.ndarray
+        Coordinates by dimension, (dimensions, n); each column is a point.
+
+    Examples
+    --------
+    >>> net = scrambled_net(8, np.random.default_rng(1))
+    >>> net.shape
+    (15, 8)
+
+    Each dimension has one point in each eighth:
+
+    >>> sorted((8 * net[0]).astype(int).tolist())
+    [0, 1, 2, 3, 4, 5, 6, 7]
     """
     bits = max(1, int(n - 1).bit_length())
     place = np.arange(bits - 1, -1, -1)
@@ -133,16 +151,30 @@ class NetGenerator(np.random.Generator):
 
     A call for one number (or k numbers) for each row takes the next column (or k columns). All
     other calls, and those beyond the last column, are pseudo-random. Only code that makes its
-    i-th event from its i-th row may be given one; see `rows_of`.
+    i-th event from its i-th row may be given one.
 
     Parameters
     ----------
     source
         Generator of what is pseudo-random.
     net
-        Columns, (d, all rows).
+        Columns, (d, all rows), from `scrambled_net`.
     rows
         The rows that this generator serves; None for all.
+    parent
+        The generator that this one serves some rows of; None for one that stands by itself.
+
+    Examples
+    --------
+    >>> net = scrambled_net(4, np.random.default_rng(1))
+    >>> rng = NetGenerator(np.random.default_rng(2), net)
+    >>> bool((rng.random(4) == net[0]).all())
+    True
+    >>> bool((rng.random((4, 2)) == net[1:3].T).all())
+    True
+    >>> part = rng.of_rows(np.array([0, 2]))
+    >>> bool((part.random(2) == net[3, [0, 2]]).all())
+    True
     """
 
     def __init__(
@@ -159,7 +191,11 @@ class NetGenerator(np.random.Generator):
         self._size = net.shape[1] if rows is None else rows.size
 
     def random(self, size: Any = None, *args: Any, **options: Any) -> Any:
-        """Return uniform numbers of the shape `size`; from the net where they are one per row."""
+        """Return uniform numbers of the shape `size`; from the net where they are one per row.
+
+        With further arguments (`args` and `options` of `numpy.random.Generator.random`) the
+        numbers are pseudo-random.
+        """
         shape = (size,) if isinstance(size, int | np.integer) else size
         if shape and shape[0] == self._size and not args and not options:
             start = max(self._next, self._used)
@@ -232,6 +268,18 @@ def generators(
         Attempts.
     purposes
         What numbers are needed for; those in `COLUMNS` can come from a net.
+
+    Returns
+    -------
+    dict
+        A `NetGenerator` for each purpose in `COLUMNS` if the driving is ``"sobol"``; for all
+        others a `numpy.random.Generator`.
+
+    Examples
+    --------
+    >>> found = generators("sobol", seed=1, chunk=0, n=1024, purposes=("energy", "decay"))
+    >>> {purpose: type(rng).__name__ for purpose, rng in found.items()}
+    {'energy': 'NetGenerator', 'decay': 'Generator'}
     """
     rngs = {purpose: stream(seed, purpose, chunk) for purpose in purposes}
     if driving == "sobol":

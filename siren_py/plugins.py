@@ -32,6 +32,8 @@ from typing import Any, Literal, NamedTuple
 
 from siren_py.errors import ConfigError, SirenError, SirenWarning, unknown_name
 
+__all__ = ["KINDS", "Plugin", "list_plugins"]
+
 Kind = Literal["models", "processes", "cuts", "analyses"]
 
 KINDS = ("detectors", "fluxes", "models", "processes", "cuts", "analyses")
@@ -41,7 +43,16 @@ _WORD = {"models": "model", "processes": "process", "cuts": "cut", "analyses": "
 
 
 class Plugin(NamedTuple):
-    """One entry point of an installed package."""
+    """One entry point of an installed package.
+
+    Examples
+    --------
+    >>> from importlib.metadata import EntryPoint
+    >>> point = EntryPoint("my-cut", "my_lab.cuts:hard_pair", "siren_py.cuts")
+    >>> plugin = Plugin("cuts", point.name, point.value, "my-lab 1.0", point)
+    >>> plugin.error()
+    "ModuleNotFoundError: No module named 'my_lab'"
+    """
 
     kind: str
     """What it adds, one of `KINDS`."""

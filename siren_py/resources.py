@@ -39,6 +39,19 @@ from siren_py.errors import ConfigError, SirenWarning, unknown_name
 if TYPE_CHECKING:
     from siren_py.detector import DetectorModel
 
+__all__ = [
+    "SEARCH_PATH",
+    "Resource",
+    "detector_provenance",
+    "find_detector",
+    "find_flux",
+    "list_detectors",
+    "list_fluxes",
+    "load_detector",
+    "load_script",
+    "resources",
+]
+
 Kind = Literal["detectors", "fluxes"]
 
 SEARCH_PATH = "SIREN_PY_PATH"
@@ -65,7 +78,14 @@ _SCRIPTS: WeakKeyDictionary[DetectorModel, dict[str, str]] = WeakKeyDictionary()
 
 
 class Resource(NamedTuple):
-    """A detector script or a flux folder that was found."""
+    """A detector script or a flux folder that was found.
+
+    Examples
+    --------
+    >>> found = resources("detectors")["nd280"]
+    >>> found.path.name, found.origin
+    ('nd280.py', 'built in')
+    """
 
     name: str
     """Name with dashes, e.g. ``"nd280-upgrade"``."""
@@ -104,6 +124,21 @@ def resources(kind: Kind) -> dict[str, Resource]:
     ----------
     kind
         ``"detectors"`` or ``"fluxes"``.
+
+    Returns
+    -------
+    dict
+        `Resource` by name.
+
+    Warns
+    -----
+    SirenWarning
+        If a plug-in cannot be used.
+
+    Examples
+    --------
+    >>> resources("fluxes")["t2k-nd280"].path.name
+    't2k-nd280'
     """
     found: dict[str, Resource] = {}
     for folder, origin in _folders(kind):
@@ -128,6 +163,11 @@ def find_detector(detector: PathLike) -> Path:
         If there is no detector of this name; the text gives the nearest names.
     ConfigError
         If the path is not that of a file, or of a file that is neither.
+
+    Examples
+    --------
+    >>> find_detector("nd280-upgrade").name
+    'nd280_upgrade.py'
     """
     if not _is_path(detector):
         return _by_name("detectors", "detector", os.fspath(detector), "./my_detector.py")
@@ -160,6 +200,11 @@ def find_flux(flux: PathLike) -> Path:
         If there is no flux of this name; the text gives the nearest names.
     ConfigError
         If the path does not lead to such a file.
+
+    Examples
+    --------
+    >>> find_flux("t2k-nd280").name
+    'flux.toml'
     """
     if not _is_path(flux):
         return _by_name("fluxes", "flux", os.fspath(flux), "./my_flux") / "flux.toml"
@@ -237,12 +282,23 @@ def load_script(detector: PathLike) -> types.ModuleType:
     Parameters
     ----------
     detector
-        Name or path, as for `load_detector`.
+        Name or path, as for `load_detector`; of a script, not of a GDML file.
+
+    Returns
+    -------
+    types.ModuleType
+        What the script defines.
 
     Raises
     ------
     UnknownNameError, ConfigError
         As for `load_detector`.
+
+    Examples
+    --------
+    >>> nd280 = load_script("nd280")
+    >>> nd280.build().name
+    'nd280'
     """
     path = find_detector(detector).resolve()
     _check_script(path)
@@ -276,6 +332,11 @@ def detector_provenance(detector: DetectorModel) -> dict[str, str]:
         The detector's own ``"name"``; and, if it comes from a script, ``"script"`` (its name) and
         ``"sha256"`` of its text. Paths are left out on purpose: they say something about a
         machine, nothing about physics.
+
+    Examples
+    --------
+    >>> sorted(detector_provenance(load_detector("nd280")))
+    ['name', 'script', 'sha256']
     """
     return {"name": detector.name, **_SCRIPTS.get(detector, {})}
 

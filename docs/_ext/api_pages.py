@@ -27,6 +27,22 @@ MODULES = {
     "siren_py.reproduction": ("Reproductions", "Published figures, made again."),
     "siren_py.plot": ("Plots", "What `.plot()` and `.peek()` of the objects draw; extra `plot`."),
     "siren_py.io.formats": ("Files", "Writing and reading samples in any format."),
+    "siren_py.configuration": (
+        "Configurations",
+        "What `simulate`, `scan` and `limit` take; see [configuration files](../configuration.md).",
+    ),
+    "siren_py.resources": (
+        "Detectors and fluxes by name",
+        "Where they are found; a name is searched in `SIREN_PY_PATH`, in plug-ins and in siren_py.",
+    ),
+    "siren_py.plugins": (
+        "Plug-ins",
+        "What installed packages add; see [how to make one](../extending.md).",
+    ),
+    "siren_py.driving": (
+        "Driving",
+        "Pseudo-random numbers and Sobol nets; see [variance](../variance.md).",
+    ),
     "siren_py.citations": ("Citations", "BibTeX of what was used."),
     "siren_py.errors": ("Errors", "Every error of siren_py is a `SirenError`."),
 }

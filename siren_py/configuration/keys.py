@@ -61,6 +61,16 @@ class Key:
     role
         ``"what"``: it decides which events there can be; ``"how"``: how many are made, and
         where; ``"place"``: files, which a rerun does not repeat.
+
+    Examples
+    --------
+    >>> key = COMMANDS["simulate"].keys["d_mu"]
+    >>> key.option
+    '--d-mu'
+    >>> key.description
+    'dipole coupling to nu_mu (default: 3.87e-7 if no coupling is given)'
+    >>> key.kind.value("1e-6 /GeV")
+    1e-06
     """
 
     name: str
@@ -93,7 +103,23 @@ class Key:
 
 @dataclass(frozen=True)
 class Command:
-    """A command with its keys in groups, which have names."""
+    """A command of `siren-py` that takes a configuration.
+
+    Attributes
+    ----------
+    name
+        Its name.
+    groups
+        Its keys by heading, in the order of the help and of the files.
+
+    Examples
+    --------
+    >>> scan = COMMANDS["scan"]
+    >>> list(scan.groups)
+    ['where', 'plane', 'run', 'output']
+    >>> scan.defaults["precision"]
+    0.02
+    """
 
     name: str
     groups: dict[str, tuple[Key, ...]]
@@ -300,6 +326,7 @@ LIMIT = Command(
 )  # fmt: skip
 
 COMMANDS = {command.name: command for command in (SIMULATE, SCAN, LIMIT)}
+"""The commands that take a configuration, by name."""
 
 
 def find_command(name: str) -> Command:

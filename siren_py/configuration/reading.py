@@ -43,6 +43,14 @@ class Settings:
         The file, if there was one.
     written_by
         What the file says of the run that wrote it; empty if a person wrote it.
+
+    Examples
+    --------
+    >>> settings = merged_settings("simulate", None, {"mass": "150 MeV"})
+    >>> settings["mass"], settings["decay"], settings.get("region", "none was given")
+    (0.15, 'nu e+ e-', 'none was given')
+    >>> sorted(settings.given)
+    ['mass']
     """
 
     command: Command
@@ -55,7 +63,7 @@ class Settings:
         return self.values[name]
 
     def get(self, name: str, default: Any = None) -> Any:
-        """Return a value, or `default` if it has none."""
+        """Return the value of the key `name`, or `default` if it has none."""
         return self.values.get(name, default)
 
 
@@ -81,6 +89,16 @@ def read_configuration(path: PathLike, command: str | None = None) -> Settings:
     ConfigError
         If it cannot be read or is of another command, or if keys are unknown or values of the
         wrong kind or unit; the text has all of them, with their lines.
+    UnknownNameError
+        If there is no such command.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> size = Path("run.toml").write_text('mass = "150 MeV"')
+    >>> settings = read_configuration("run.toml", "simulate")
+    >>> settings["mass"], settings["events"]
+    (0.15, 100000)
     """
     return merged_settings(command, path, {})
 
@@ -97,13 +115,24 @@ def merged_settings(
     path
         A file, or None.
     words
-        What stands on the command line, by key: texts, lists of them for options that may be
-        repeated, True for flags; None where an option is not there.
+        What stands on the command line, by key of the command: texts, lists of them for options
+        that may be repeated, True for flags; None where an option is not there.
+
+    Returns
+    -------
+    Settings
+        All values.
 
     Raises
     ------
-    FormatError, ConfigError
+    FormatError, ConfigError, UnknownNameError
         As `read_configuration`; options are named as such.
+
+    Examples
+    --------
+    >>> settings = merged_settings("simulate", None, {"mass": "150 MeV", "parameter": ["g=2"]})
+    >>> settings["mass"], settings["parameter"], settings["seed"]
+    (0.15, {'g': 2.0}, 1)
     """
     problems: list[str] = []
     found: dict[str, Any] = {}

@@ -18,6 +18,11 @@ def json_schema(command: str) -> dict[str, Any]:
     command
         ``"simulate"``, ``"scan"`` or ``"limit"``.
 
+    Returns
+    -------
+    dict
+        The schema, as JSON holds it.
+
     Raises
     ------
     UnknownNameError

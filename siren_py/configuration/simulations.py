@@ -44,12 +44,25 @@ def make_model(settings: Settings, **own: float) -> Any:
     settings
         Settings of any command.
     **own
-        Mass and coupling, in place of those of the settings: the point of a plane.
+        Mass [GeV] and coupling, in place of those of the settings: the point of a plane.
+
+    Returns
+    -------
+    object
+        A `siren_py.DipolePortal`, or another model of `siren_py.models` or of a plug-in.
 
     Raises
     ------
     ConfigError, UnknownNameError
         If there is no such model, or a parameter is unknown, twice there or cannot be used.
+
+    Examples
+    --------
+    >>> from siren_py.configuration import merged_settings
+    >>> settings = merged_settings("simulate", None, {"mass": "200 MeV", "d_mu": "1e-6"})
+    >>> model = make_model(settings)
+    >>> model.mass, model.d_mu
+    (0.2, 1e-06)
     """
     from siren_py.models import MODELS, model_from_dict
     from siren_py.plugins import dashed
@@ -95,10 +108,23 @@ def make_simulation(settings: Settings, model: Any = None, cls: Any = None) -> S
     cls
         Class to make, `siren_py.Simulation` by default.
 
+    Returns
+    -------
+    siren_py.Simulation
+        What a run is made with: ``simulation.run(settings["events"], seed=settings["seed"])``.
+
     Raises
     ------
     SirenError
         As `siren_py.Simulation`.
+
+    Examples
+    --------
+    >>> from siren_py.configuration import merged_settings
+    >>> settings = merged_settings("simulate", None, {"decay": "nu gamma", "region": "fgd1"})
+    >>> simulation = make_simulation(settings)
+    >>> simulation.decay, simulation.region
+    ('nu gamma', 'fgd1')
     """
     import siren_py as sp
 

@@ -50,12 +50,19 @@ def configuration_text(
     folder
         Folder of the file to write: relative paths are made relative to it.
     written_by
-        What the run was made by, see `origin`.
+        What the run was made by, plain values by name.
+
+    Returns
+    -------
+    str
+        The text of a file that `read_configuration` reads.
 
     Raises
     ------
     ConfigError
         If a value has no form in TOML.
+    UnknownNameError
+        If there is no such command.
 
     Examples
     --------
@@ -77,7 +84,14 @@ def configuration_text(
 def write_configuration(
     path: PathLike, command: str, values: Mapping[str, Any], written_by: Mapping[str, Any]
 ) -> None:
-    """Write a configuration to a file; see `configuration_text`.
+    """Write a configuration to a file, which appears when it is complete.
+
+    Parameters
+    ----------
+    path
+        The file; relative paths in it are made relative to its folder.
+    command, values, written_by
+        As for `configuration_text`.
 
     Raises
     ------
@@ -85,6 +99,15 @@ def write_configuration(
         If the file cannot be written.
     ConfigError
         If a value has no form in TOML.
+    UnknownNameError
+        If there is no such command.
+
+    Examples
+    --------
+    >>> from siren_py.configuration import read_configuration
+    >>> write_configuration("run.toml", "simulate", {"mass": 0.1, "seed": 7}, {})
+    >>> sorted(read_configuration("run.toml").given)
+    ['mass', 'seed']
     """
     from siren_py.io.files import complete_file
 
