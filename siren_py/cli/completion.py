@@ -10,7 +10,7 @@ from siren_py._optional import import_optional
 from siren_py.cli.options import Parser, Subparsers, add_verb
 from siren_py.cli.output import Answer
 
-SHELLS = ("bash", "zsh", "tcsh")
+SHELLS = ("bash", "zsh", "tcsh", "fish")
 
 # bash splits words at colons, which are in the names of fluxes.
 _WHOLE_WORDS = r"""
@@ -42,6 +42,7 @@ def add(sub: Subparsers) -> None:
             "siren-py completion bash > ~/.local/share/bash-completion/completions/siren-py",
             "siren-py completion zsh > ~/.zsh/completions/_siren-py",
             "siren-py completion tcsh > ~/.siren-py.tcsh",
+            "siren-py completion fish > ~/.config/fish/completions/siren-py.fish",
         ),
     )
     parser.add_argument("shell", metavar="SHELL", help=f"{', '.join(SHELLS)}")

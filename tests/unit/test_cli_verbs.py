@@ -289,7 +289,26 @@ def test_bash_completes(here, capsys):
         assert set(answer.split()) == expected, words
 
 
-@pytest.mark.parametrize("shell", ["zsh", "tcsh"])
+def test_fish_completes(here, capsys):
+    pytest.importorskip("shtab")
+    fish = shutil.which("fish")
+    if fish is None:
+        pytest.skip("there is no fish")
+    assert main(["completion", "fish"]) == 0
+    (here / "script").write_text(capsys.readouterr().out)
+    (here / "events.root").touch()
+    for words, expected in TRIES:
+        lines = ["source ./script", f"complete -C 'siren-py {words}'"]
+        done = subprocess.run(
+            [fish, "--no-config", "-c", "\n".join(lines)],
+            capture_output=True, text=True, check=True,
+        )  # fmt: skip
+        found = {line.split("\t")[0] for line in done.stdout.splitlines()}
+        # Unlike bash, fish keeps what is before a colon.
+        assert {word.rsplit(":", 1)[-1] for word in found} == expected, words
+
+
+@pytest.mark.parametrize("shell", ["zsh", "tcsh", "fish"])
 def test_scripts_of_other_shells(shell, here, capsys):
     pytest.importorskip("shtab")
     assert main(["completion", shell]) == 0
