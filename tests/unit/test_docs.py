@@ -26,9 +26,11 @@ from siren_py.cli import main
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
+MADE = ("_build", "auto_gallery", "api")
+"""Folders that Sphinx writes."""
 DOCUMENTS = [
     ROOT / "README.md",
-    *sorted(p for p in DOCS.rglob("*.md") if not {"_build", "auto_gallery", "api"} & set(p.parts)),
+    *sorted(p for p in DOCS.rglob("*.md") if p.relative_to(DOCS).parts[0] not in MADE),
 ]
 SCRIPTS = sorted((DOCS / "gallery").rglob("plot_*.py"))
 LONG = {"plot_liu2024_fig2", "plot_liu2024_fig3", "plot_t2k2019_mixing"}
