@@ -263,14 +263,20 @@ TRIES = [
 ]
 
 
-def test_bash_completes(here, capsys):
+def prepared(name, here, capsys):
+    """Return the path of a shell for which the script of completion lies in the folder."""
     pytest.importorskip("shtab")
-    bash = shutil.which("bash")
-    if bash is None:
-        pytest.skip("there is no bash")
-    assert main(["completion", "bash"]) == 0
+    shell = shutil.which(name)
+    if shell is None:
+        pytest.skip(f"there is no {name}")
+    assert main(["completion", name]) == 0
     (here / "script").write_text(capsys.readouterr().out)
     (here / "events.root").touch()
+    return shell
+
+
+def test_bash_completes(here, capsys):
+    bash = prepared("bash", here, capsys)
     lines = [
         "source ./script",
         "complete -p siren-py",
@@ -290,13 +296,7 @@ def test_bash_completes(here, capsys):
 
 
 def test_fish_completes(here, capsys):
-    pytest.importorskip("shtab")
-    fish = shutil.which("fish")
-    if fish is None:
-        pytest.skip("there is no fish")
-    assert main(["completion", "fish"]) == 0
-    (here / "script").write_text(capsys.readouterr().out)
-    (here / "events.root").touch()
+    fish = prepared("fish", here, capsys)
     for words, expected in TRIES:
         lines = ["source ./script", f"complete -C 'siren-py {words}'"]
         done = subprocess.run(
