@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from siren_py.configuration.keys import COMMANDS, Command, Key, find_command
 from siren_py.configuration.kinds import NameOrPath, Path, Table, Texts
-from siren_py.errors import ConfigError, FormatError, SirenError, nearest_names
+from siren_py.errors import ConfigError, FormatError, SirenError, nearest_names, unknown_name
 
 if TYPE_CHECKING:
     from siren_py._typing import PathLike
@@ -147,6 +147,10 @@ def merged_settings(
     known = find_command(command)
     for name, word in words.items():
         if word is None:
+            continue
+        if name not in known.keys:
+            hint = f"See `siren-py {command} --help`."
+            problems.append(str(unknown_name("key", name, known.keys, hint)))
             continue
         key = known.keys[name]
         try:

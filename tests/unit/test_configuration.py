@@ -267,6 +267,11 @@ def test_all_mistakes_are_told_at_once(tmp_path):
     assert "Argument --events: 'none' is not a number." in lines[3]
 
 
+def test_a_word_that_is_no_key():
+    with pytest.raises(ConfigError, match="called 'mas'. Did you mean 'mass'"):
+        merged_settings("simulate", None, {"mas": "0.1"})
+
+
 def test_files_that_are_not_there_or_not_text(tmp_path):
     with pytest.raises(ConfigError, match="There is no configuration file"):
         read_configuration(tmp_path / "none.toml")
