@@ -6,7 +6,7 @@ import platform
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import cached_property, partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -184,7 +184,7 @@ class Simulation:
         workers: int = 1,
         backend: Any = "threads",
         output: PathLike | None = None,
-        checkpoint: PathLike | None = None,
+        checkpoint: PathLike | Literal[False] | None = None,
         resume: bool = False,
         chunks: tuple[int, int] | None = None,
         driving: str = "random",
@@ -208,7 +208,8 @@ class Simulation:
             kept beside it in the folder ``NAME.parts``.
         checkpoint
             Another folder for the finished chunks. Without `output` it stays, and the sample
-            reads from it.
+            reads from it. False: no such folder; events go straight into the output, which takes
+            less than half the disk, but a run that is killed starts anew.
         resume
             Go on from the finished chunks of an earlier call that did not come to its end,
             however it ended.

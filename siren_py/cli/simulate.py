@@ -6,7 +6,7 @@ import argparse
 import contextlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from siren_py._optional import import_optional
 from siren_py.cli.options import Subparsers, add_keys, add_verb, settings_of
@@ -86,7 +86,7 @@ def run(options: argparse.Namespace) -> Answer:
             workers=settings["workers"],
             backend=backend,
             output=output,
-            checkpoint=settings.get("checkpoint"),
+            checkpoint=_checkpoint(settings),
             resume=settings.get("resume", False),
             chunks=settings.get("chunks"),
             driving=settings["driving"],
@@ -132,6 +132,16 @@ def plain_values(values: dict[str, Any]) -> dict[str, Any]:
     return {k: SIMULATE.keys[k].kind.plain(v) for k, v in values.items() if v is not None}
 
 
+def _checkpoint(settings: Settings) -> str | Literal[False] | None:
+    """Return the folder of finished chunks, None for the usual one, False for none."""
+    folder: str | None = settings.get("checkpoint")
+    if not settings.get("no_checkpoint"):
+        return folder
+    if folder is not None:
+        raise ConfigError("Give a --checkpoint or --no-checkpoint, not both.")
+    return False
+
+
 def _check_request(settings: Settings) -> None:
     from siren_py.runs.running import Request
 
@@ -141,7 +151,7 @@ def _check_request(settings: Settings) -> None:
         settings["workers"],
         settings["backend"],
         settings.get("output"),
-        settings.get("checkpoint"),
+        _checkpoint(settings),
         settings.get("resume", False),
         settings.get("chunks"),
         driving=settings["driving"],

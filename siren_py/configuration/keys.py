@@ -228,6 +228,10 @@ SIMULATE = Command(
                 "checkpoint", Path(), "folder for the finished chunks", "DIR",
                 otherwise="FILE.parts if there is an --output", role="place",
             ),
+            Key(
+                "no_checkpoint", Flag(), "write events straight into the output: less than half "
+                "the disk, but a run that is killed starts anew", role="place",
+            ),
             _SAVE,
         ),
     },

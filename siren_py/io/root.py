@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import os
 import weakref
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -99,16 +99,43 @@ def _write(
     overwrite: bool,
     progress: ProgressLike,
 ) -> None:
+    with tables_to_write(sample, path, overwrite, progress) as (part, text, tables):
+        _fill(part, kind, tables, sample.n_attempts, lambda: text)
+
+
+def fill_tree(
+    path: Path, tables: Iterable[EventTable], n_attempts: int, text: Callable[[], str]
+) -> None:
+    """Write tables to a new ROOT file with a TTree, each before the next is asked for.
+
+    Parameters
+    ----------
+    path
+        The file, which grows under this name.
+    tables
+        The tables, with the columns of the first.
+    n_attempts
+        Attempts that the weights are for.
+    text
+        Called at the end; returns the record, see `siren_py.io.columns.record_text`.
+    """
+    _fill(path, _Tree, tables, n_attempts, text)
+
+
+def _fill(
+    path: Path,
+    kind: type[_Tree] | type[_Ntuple],
+    tables: Iterable[EventTable],
+    n_attempts: int,
+    text: Callable[[], str],
+) -> None:
     import uproot
 
-    with (
-        tables_to_write(sample, path, overwrite, progress) as (part, text, tables),
-        uproot.recreate(part, compression=uproot.ZSTD(3)) as file,
-    ):
+    with uproot.recreate(path, compression=uproot.ZSTD(3)) as file:
         tree = kind(file)
         for table in tables:
-            tree.extend(table, sample.n_attempts)
-        file[RECORD] = text
+            tree.extend(table, n_attempts)
+        file[RECORD] = text()
 
 
 class _Tree:

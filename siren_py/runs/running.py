@@ -2,7 +2,8 @@
 
 Without a file or a checkpoint the tables go into the store of the sample. With one, each
 finished chunk is written into a folder before the next is counted, the sample reads them from
-there, and the ROOT file is written from it chunk by chunk: memory does not grow.
+there, and the ROOT file is written from it chunk by chunk: memory does not grow. With a file and
+`checkpoint=False` they go straight into the file (see `siren_py.runs.streaming`).
 """
 
 from __future__ import annotations
@@ -10,11 +11,12 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -86,7 +88,7 @@ class Request:
     workers: int = 1
     backend: Any = "threads"
     output: PathLike | None = None
-    checkpoint: PathLike | None = None
+    checkpoint: PathLike | Literal[False] | None = None
     resume: bool = False
     chunks: tuple[int, int] | None = None
     progress: ProgressLike = None
@@ -109,6 +111,11 @@ class Request:
         if self.output is not None:
             check_root_name(self.output)
             check_writable(self.output)
+        if self.checkpoint is False and (self.resume or self.output is None):
+            raise ConfigError(
+                "Without a checkpoint events go straight into the output: give an output "
+                "(output=, --output), and no resume."
+            )
         if self.resume and self.folder is None:
             raise ConfigError(
                 "A run is resumed from its finished chunks: give the output (output=, --output) or "
@@ -119,6 +126,8 @@ class Request:
     @property
     def folder(self) -> Path | None:
         """Where finished chunks are kept; None if they are not."""
+        if self.checkpoint is False:
+            return None
         if self.checkpoint is not None:
             return Path(self.checkpoint)
         return None if self.output is None else parts_of(self.output)
@@ -240,6 +249,8 @@ class _Job:
 
     def run(self) -> Sample:
         request = self.request
+        if request.checkpoint is False:
+            return self._stream(Path(str(request.output)))
         with ExitStack() as stack:
             parts = None
             if request.folder is not None:
@@ -267,10 +278,22 @@ class _Job:
 
     def _make(self, parts: Checkpoint | None) -> None:
         """Make the chunks that are not there yet; put all into the store, in order."""
-        request, simulation = self.request, self.simulation
-        kept = set()
+        kept = {}
         if parts is not None:
-            kept = {c.number for c in chunks_of(self.numbers, self.n) if parts.has(c)}
+            wanted = chunks_of(self.numbers, self.n)
+            kept = {c.number: parts.parts[c.number] for c in wanted if parts.has(c)}
+        keep = part_of if parts is None else parts.save
+        for chunk, part, table in self._made(kept, keep):
+            if parts is not None:
+                self.store.append_later(part.events, partial(parts.load, chunk.number))
+            elif table is not None:
+                self.store.append(table)
+
+    def _made(
+        self, kept: Mapping[int, Part], keep: Callable[[Chunk, EventTable], Part]
+    ) -> Generator[tuple[Chunk, Part, EventTable | None]]:
+        """Yield all chunks in order, those that are not kept already with their events."""
+        request, simulation = self.request, self.simulation
         wanted = (c for c in chunks_of(self.numbers, self.n) if c.number not in kept)
         done = before = sum(c.size for c in chunks_of(kept, self.n))
         weight = square = 0.0
@@ -285,25 +308,57 @@ class _Job:
             if kept:
                 report(done, self.total)
             for chunk in chunks_of(self.numbers, self.n):
-                if parts is not None and chunk.number in kept:
-                    part = parts.parts[chunk.number]
+                table = None
+                if chunk.number in kept:
+                    part = kept[chunk.number]
                 else:
                     table = next(tables)
-                    part = self._keep(chunk, table, parts)
+                    part = keep(chunk, table)
                     done += chunk.size
                     simulation.made += chunk.size
-                if parts is not None:
-                    self.store.append_later(part.events, partial(parts.load, chunk.number))
+                yield chunk, part, table
                 weight, square = weight + part.weight, square + part.square
-                if chunk.number not in kept:
+                if table is not None:
                     report(done, self.total, weight**2 / square if square > 0.0 else 0.0)
 
-    def _keep(self, chunk: Chunk, table: EventTable, parts: Checkpoint | None) -> Part:
-        if parts is not None:
-            return parts.save(chunk, table)
-        part = part_of(chunk, table)
-        self.store.append(table)
-        return part
+    def _stream(self, output: Path) -> Sample:
+        """Write the events into the file as they are made."""
+        from siren_py.io.columns import check_columns, record_text
+        from siren_py.io.files import complete_file
+        from siren_py.io.root import fill_tree, open_root
+        from siren_py.runs.streaming import noted_interrupts, write_part
+
+        done = 0
+        with complete_file(output) as file, noted_interrupts() as noted:
+
+            def tables() -> Iterator[EventTable]:
+                nonlocal done
+                with closing(self._made({}, part_of)) as made:
+                    for table in (table for _, _, table in made if table is not None):
+                        if not len(self.store):
+                            # Its columns tell those of the file.
+                            self.store.append(table.take(np.array([], dtype=np.int64)))
+                            check_columns(self._sample(1))
+                        yield table
+                        done += 1
+                        if noted.is_set():
+                            return
+
+            fill_tree(
+                file, tables(), self.total, lambda: record_text(self._sample(len(self.numbers)))
+            )
+            if done < len(self.numbers):
+                write_part(file, self._sample(done), partial_of(output))
+                self.simulation.partial = open_root(partial_of(output), self.simulation.injector)
+                made = attempts_in(self.numbers[:done], self.n)
+                raise KeyboardInterrupt(
+                    f"Interrupted after {made:,} of {self.total:,} attempts; their sample is in "
+                    f"{partial_of(output)}."
+                )
+        partial_of(output).unlink(missing_ok=True)
+        if noted.is_set():
+            raise KeyboardInterrupt(f"Interrupted when all attempts were done, in {output}.")
+        return open_root(output, self.simulation.injector)
 
     def _write(self, sample: Sample, output: PathLike) -> Sample:
         """Write the file and return a sample that reads from it."""

@@ -99,6 +99,62 @@ def test_a_file_holds_what_a_run_in_memory_returns(sim, whole, tmp_path):
     assert names(tmp_path) == ["a.root"]
 
 
+@pytest.mark.parametrize("workers", [1, 2])
+def test_without_a_checkpoint_the_file_is_the_same(sim, whole, tmp_path, workers):
+    made = sim.run(
+        N, seed=3, workers=workers, output=tmp_path / "a.root", checkpoint=False, progress=False
+    )
+    assert [p.name for p in tmp_path.iterdir()] == ["a.root"]
+    assert_same(made, whole)
+    assert_same(sp.read(tmp_path / "a.root"), whole)
+    assert made.provenance["chunks"] == [[0, 4]]
+
+
+def test_no_events_without_a_checkpoint(tmp_path):
+    none = simulation().run(
+        10, seed=1, output=tmp_path / "a.root", checkpoint=False, chunks=(0, 1), progress=False
+    )
+    assert len(sp.read(tmp_path / "a.root")) == len(none)
+
+
+@pytest.mark.parametrize("options", [{"output": None}, {"resume": True}])
+def test_without_a_checkpoint_nothing_is_resumed(sim, tmp_path, options):
+    with pytest.raises(ConfigError, match="Without a checkpoint"):
+        sim.run(N, checkpoint=False, **{"output": tmp_path / "a.root", **options})
+
+
+def test_an_interrupt_without_a_checkpoint_leaves_a_valid_file(sim, whole, tmp_path):
+    def stop(done, total):
+        if done == CHUNK_SIZE:  # the chunk after it is finished first
+            signal.raise_signal(signal.SIGINT)
+
+    with pytest.raises(KeyboardInterrupt, match=r"after 32,768 of 49,252.*a\.partial\.root"):
+        sim.run(N, seed=3, output=tmp_path / "a.root", checkpoint=False, progress=stop)
+    assert [p.name for p in tmp_path.iterdir()] == ["a.partial.root"]
+    part = sp.read(tmp_path / "a.partial.root")
+    assert part.n_attempts == sim.partial.n_attempts == 2 * CHUNK_SIZE
+    assert_same(part, sim.run(N, seed=3, chunks=(0, 2), progress=False))
+    # The next run makes it anew, and the handler of interrupts is that from before.
+    assert_same(
+        sim.run(N, seed=3, output=tmp_path / "a.root", checkpoint=False, progress=False), whole
+    )
+    assert [p.name for p in tmp_path.iterdir()] == ["a.root"]
+    with pytest.raises(KeyboardInterrupt):
+        signal.raise_signal(signal.SIGINT)
+
+
+def test_a_full_disk_without_a_checkpoint(sim, tmp_path, monkeypatch):
+    from siren_py.io import root
+
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(root._Tree, "extend", full)
+    with pytest.raises(OutputError, match="No space left"):
+        sim.run(N, seed=3, output=tmp_path / "a.root", checkpoint=False, progress=False)
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_checkpoint_of_its_own_stays(sim, whole, tmp_path):
     folder = tmp_path / "deep" / "folder"
     sample = sim.run(N, seed=3, progress=False, checkpoint=folder)
