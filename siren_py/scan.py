@@ -1,9 +1,8 @@
 """Scans: expected events over a plane of masses and couplings, each with its error.
 
-Events are made for a few couplings per mass, the anchors, and reweighted exactly to the others
-(`siren_py.reweighting`). Anchors are visited from the longest lifetime to the shortest: in this
-direction the weights stay bounded. A point whose error is larger than asked for becomes an
-anchor itself, so that no point lives on a few lucky events.
+Where all events of a region count alike, lines through the regions serve many couplings and all
+regions at once (`siren_py.scan_lines`); for cuts and efficiencies there are events
+(`siren_py.scan_events`).
 """
 
 from __future__ import annotations
@@ -11,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,39 +18,17 @@ import numpy as np
 import numpy.typing as npt
 
 from siren_py._typing import ArrayLike, BoolArray, FloatArray, PathLike
-from siren_py.errors import ConfigError, FormatError, KinematicsError, NoRateError
+from siren_py.errors import ConfigError, FormatError
 from siren_py.injection.signal import ModelLike
 from siren_py.io.files import complete_file
 from siren_py.parallel import map_in_order
 from siren_py.progress import ProgressLike, progress_bar
-from siren_py.reweighting import Flights
-from siren_py.runs.chunks import CHUNK_SIZE
-from siren_py.sample import Sample
+from siren_py.scan_events import Request
+from siren_py.scan_lines import LineRequest
+from siren_py.scan_row import Goal, Row
 from siren_py.scan_table import records, structured
-from siren_py.simulation import Simulation
-from siren_py.store import TableStore
-from siren_py.tree import EventTable
-from siren_py.weighting import Sums, product_of_factors
 
-Acceptance = Callable[[Sample], FloatArray]
-"""Turns a sample into what each event counts for in each channel, (channels, events): exposure
-of its flux times efficiency, zero where it is cut."""
-
-ModelAt = Callable[[float], ModelLike]
-"""The model at a coupling, the mass being fixed."""
-
-LONGEST_REACH = 16.0
-"""Largest ratio of decay lengths over which an anchor's events are used."""
-
-_FEWEST = 50.0
-"""Effective events below which an error is not believed, whatever its size."""
-
-_MARGIN = 0.5
-"""An anchor goes on to this part of the precision while others gain by it: setting up a new one
-costs as much as a chunk of events."""
-
-_BARREN = 4 * CHUNK_SIZE
-"""Attempts without any accepted event after which a point counts as one without signal."""
+__all__ = ["LineRequest", "Request", "Scan", "as_grid", "scan"]
 
 
 @dataclass(frozen=True)
@@ -72,6 +49,9 @@ class Scan:
         Attempts made per mass, (m,).
     configuration
         What was scanned; plain data.
+    joint_errors
+        Statistical errors of all channels together, (m, k), where channels have the same events;
+        None if they count different ones.
 
     Examples
     --------
@@ -90,6 +70,7 @@ class Scan:
     effective: FloatArray
     attempts: FloatArray
     configuration: Mapping[str, Any] = field(default_factory=dict)
+    joint_errors: FloatArray | None = None
 
     @property
     def total(self) -> FloatArray:
@@ -98,7 +79,9 @@ class Scan:
 
     @property
     def total_error(self) -> FloatArray:
-        """Statistical error of `total`, (m, k): channels count different events."""
+        """Statistical error of `total`, (m, k)."""
+        if self.joint_errors is not None:
+            return self.joint_errors
         return np.asarray(np.sqrt((self.errors**2).sum(axis=2)))
 
     def to_dict(self) -> dict[str, Any]:
@@ -112,6 +95,7 @@ class Scan:
             "effective": self.effective.tolist(),
             "attempts": self.attempts.tolist(),
             "configuration": dict(self.configuration),
+            "total_errors": self.total_error.tolist(),
         }
 
     def to_numpy(self) -> npt.NDArray[np.void]:
@@ -170,6 +154,7 @@ class Scan:
                 effective=self.effective,
                 attempts=self.attempts,
                 configuration=np.array(json.dumps(dict(self.configuration), sort_keys=True)),
+                joint_errors=self.total_error,
             )
 
     @classmethod
@@ -192,6 +177,7 @@ class Scan:
                     stored["effective"],
                     stored["attempts"],
                     json.loads(str(stored["configuration"])),
+                    stored["joint_errors"] if "joint_errors" in stored else None,
                 )
         except (OSError, KeyError, ValueError) as error:
             raise FormatError(f"{path} is not a scan that siren_py has saved: {error}.") from None
@@ -213,37 +199,8 @@ class Scan:
         return scan_html(self)
 
 
-@dataclass
-class _Row:
-    """Results at one mass."""
-
-    values: FloatArray
-    errors: FloatArray
-    effective: FloatArray
-    attempts: int = 0
-
-
-@dataclass(frozen=True)
-class Request:
-    """One simulation of a scan and the channels that it feeds.
-
-    Attributes
-    ----------
-    simulate
-        Returns the simulation for a model.
-    acceptance
-        What each of its events counts for in each channel.
-    channels
-        Names of these channels.
-    """
-
-    simulate: Callable[[ModelLike], Simulation]
-    acceptance: Acceptance
-    channels: tuple[str, ...]
-
-
 def scan(
-    requests: Sequence[Request],
+    requests: Sequence[Request | LineRequest],
     model: Callable[[float, float], ModelLike],
     masses: ArrayLike,
     couplings: ArrayLike,
@@ -295,26 +252,24 @@ def scan(
     shape = (m.size, k.size, len(channels))
     result = Scan(
         m, k, channels, np.full(shape, np.nan), np.full(shape, np.nan), np.full(shape[:2], np.nan),
-        np.zeros(m.size), key,
+        np.zeros(m.size), key, np.full(shape[:2], np.nan),
     )  # fmt: skip
     if path is not None and Path(path).exists():
         result = _resume(path, result)
+    joint = result.total_error
     todo = np.flatnonzero(~result.finished)
 
-    def work(i: int) -> _Row:
-        rows = [
-            scan_mass(
-                request, lambda g: model(float(m[i]), g), k, precision=precision,
-                max_attempts=max_attempts, seed=_seed(seed, float(m[i]), number),
-            )
-            for number, request in enumerate(requests)
-        ]  # fmt: skip
-        return _Row(
-            np.concatenate([r.values for r in rows], axis=1),
-            np.concatenate([r.errors for r in rows], axis=1),
-            np.sum([r.effective for r in rows], axis=0),
-            sum(r.attempts for r in rows),
-        )
+    def work(i: int) -> Row:
+        mass = float(m[i])
+        return Row.joined(
+            [
+                request.row(
+                    lambda g: model(mass, g), k,
+                    Goal(precision, max_attempts, _seed(seed, mass, number)),
+                )
+                for number, request in enumerate(requests)
+            ]
+        )  # fmt: skip
 
     with progress_bar(m.size, "scan", progress) as report:
         done = m.size - todo.size
@@ -322,6 +277,7 @@ def scan(
         for i, row in zip(todo, map_in_order(work, todo.tolist(), workers), strict=True):
             result.values[i], result.errors[i] = row.values, row.errors
             result.effective[i], result.attempts[i] = row.effective, row.attempts
+            joint[i] = row.total_errors
             done += 1
             if path is not None:
                 result.save(path)
@@ -362,136 +318,10 @@ def _resume(path: PathLike, empty: Scan) -> Scan:
             f"{path} holds another scan (grid, channels or configuration differ). Give another "
             "file, or remove this one."
         )
-    return found
+    return replace(found, joint_errors=found.total_error)
 
 
 def _seed(seed: int, mass: float, number: int) -> int:
     """Seed of a mass: from its value, so that a finer grid keeps what it shares."""
     digest = hashlib.sha256(f"{seed} {mass!r} {number}".encode()).digest()
     return int.from_bytes(digest[:8], "little")
-
-
-def scan_mass(
-    request: Request,
-    model: ModelAt,
-    couplings: FloatArray,
-    *,
-    precision: float,
-    max_attempts: int,
-    seed: int,
-) -> _Row:
-    """Compute expected events at one mass for all couplings."""
-    shape = (couplings.size, len(request.channels))
-    row = _Row(np.zeros(shape), np.zeros(shape), np.zeros(couplings.size))
-    models = [model(float(g)) for g in couplings]
-    order = np.argsort([-_lifetime(m) for m in models], kind="stable")
-    done = np.zeros(couplings.size, dtype=np.bool_)
-    for number, anchor in enumerate(order):
-        if done[anchor]:
-            continue
-        ahead = [
-            int(j) for j in order[number:]
-            if not done[j] and _lifetime(models[anchor]) <= LONGEST_REACH * _lifetime(models[j])
-        ]  # fmt: skip
-        try:
-            simulation = request.simulate(models[anchor])
-        except (NoRateError, KinematicsError):
-            # Impossible: too heavy for the flux, or decayed long before. The rate is zero.
-            done[anchor] = True
-            continue
-        sums, attempts = _anchor(
-            simulation, request, models[anchor], [models[j] for j in ahead], precision,
-            max_attempts, (seed + int(anchor)) % 2**63,
-        )  # fmt: skip
-        row.attempts += attempts
-        # Where no event is accepted none will be: what is cut does not depend on the coupling.
-        barren = sums[0].whole.weight[0] == 0.0
-        for j, own in zip(ahead, sums, strict=True):
-            if j == anchor or barren or own.is_precise(precision):
-                done[j] = True
-                estimates = [own.channels.estimate(c) for c in range(shape[1])]
-                row.values[j] = [e.value for e in estimates]
-                row.errors[j] = [e.error for e in estimates]
-                row.effective[j] = own.whole.effective_size
-    return row
-
-
-def _lifetime(model: ModelLike) -> float:
-    """Lifetime that orders the couplings; infinite where nothing decays."""
-    return float(getattr(model, "lifetime", np.inf))
-
-
-@dataclass
-class _Sums:
-    """Sums of one coupling, by channel and in total."""
-
-    channels: Sums
-    whole: Sums
-
-    @classmethod
-    def empty(cls, channels: int) -> _Sums:
-        unknown = np.zeros(1, dtype=np.int64)
-        return cls(Sums(unknown, channels), Sums(unknown))
-
-    def add(self, weights: FloatArray, accepted: FloatArray) -> None:
-        """Add the events of a chunk: weights (n,), acceptance (channels, n)."""
-        for c, row in enumerate(accepted):
-            self.channels.add(weights * row, np.full(weights.size, c, dtype=np.int64))
-        self.whole.add(weights * accepted.sum(axis=0))
-
-    def per_attempt(self, attempts: int) -> _Sums:
-        """Return the sums of w/N for N attempts, which is only known at the end."""
-        n = np.array([attempts], dtype=np.int64)
-        return _Sums(self.channels.scaled(1.0 / attempts, n), self.whole.scaled(1.0 / attempts, n))
-
-    def is_precise(self, precision: float) -> bool:
-        """Whether the total has this relative error, from enough events to believe it."""
-        total = self.whole.estimate()
-        return total.error <= precision * total.value and self.whole.effective_size > _FEWEST
-
-
-def _anchor(
-    simulation: Simulation,
-    request: Request,
-    own: ModelLike,
-    models: Sequence[ModelLike],
-    precision: float,
-    max_attempts: int,
-    seed: int,
-) -> tuple[list[_Sums], int]:
-    """Simulate at one coupling until it is precise; sum for this and the other models."""
-    sums = [_Sums.empty(len(request.channels)) for _ in models]
-    attempts, number = 0, 0
-    while attempts < max_attempts:
-        table = simulation.injector.chunk(seed, number, CHUNK_SIZE, attempts)
-        attempts += CHUNK_SIZE
-        number += 1
-        sample = _sample(simulation, table)
-        accepted = np.asarray(request.acceptance(sample), np.float64)
-        if accepted.shape != (len(request.channels), len(table)):
-            raise ConfigError(
-                f"The acceptance must have the shape ({len(request.channels)}, {len(table)}), "
-                f"channels by events; it has {accepted.shape}."
-            )
-        flights = Flights(sample, table, own)
-        weights = product_of_factors(table)
-        for total, model in zip(sums, models, strict=True):
-            total.add(weights * flights.ratios(model), accepted)
-        reached = sums[0].per_attempt(attempts)
-        if reached.is_precise(precision) and (
-            reached.is_precise(_MARGIN * precision)
-            or all(s.per_attempt(attempts).is_precise(precision) for s in sums[1:])
-        ):
-            break
-        if attempts >= _BARREN and reached.whole.weight[0] == 0.0:
-            break
-    return [s.per_attempt(attempts) for s in sums], attempts
-
-
-def _sample(simulation: Simulation, table: EventTable) -> Sample:
-    store = TableStore()
-    store.append(table)
-    return Sample(
-        store, CHUNK_SIZE, simulation.names, simulation.provenance(0, CHUNK_SIZE),
-        simulation.injector,
-    )  # fmt: skip

@@ -334,7 +334,7 @@ class Simulation:
         (2, 2)
         """
         from siren_py.exclusion import model_family
-        from siren_py.scan import Request, scan
+        from siren_py.scan import LineRequest, Request, scan
 
         # Fluxes that the model makes are made anew for each.
         fluxes = [getattr(f, "production", None) or f for f in self.fluxes]
@@ -368,8 +368,13 @@ class Simulation:
             "pot": dict(pot) if isinstance(pot, Mapping) else float(pot),
             "cut": None if chosen is None else chosen.name,
         }
+        requests: list[Request | LineRequest] = [LineRequest(simulate, channels, pot)]
+        if chosen is not None:
+            requests = [
+                Request(partial(simulate, region=r), accept, (c,)) for c, r in channels.items()
+            ]
         return scan(
-            [Request(partial(simulate, region=r), accept, (c,)) for c, r in channels.items()],
+            requests,
             model_family(self.model, coupling),
             masses, couplings, precision=precision, max_attempts=max_attempts, seed=seed,
             workers=workers, progress=progress, path=path, configuration=configuration,

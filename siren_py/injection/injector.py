@@ -100,7 +100,7 @@ class Injector:
         self.signal = Signal.of(model, channel)
         self.matter = Matter.of(detector)
         beam = np.asarray(detector.beam.direction, dtype=np.float64)
-        self._beam = beam
+        self.beam = beam
         self._target_codes = np.array(
             [nuclide_of(n).pdg for n in self.matter.nuclides], dtype=np.int64
         )
@@ -108,6 +108,8 @@ class Injector:
         self.parts = tuple(dict.fromkeys(p for r in self.reactions for p in r.parts))
         aimed = AimedPlacement(detector, region, self.matter, beam)
         self._placer: Placer = aimed
+        self.aimed = aimed if proposal == "aimed" and beam_kind == "parallel" else None
+        """The aimed placement, where events are placed by it."""
         if beam_kind == "source" and proposal == "aimed":
             self._placer = SourcePlacement(detector, region, self.matter)
         elif beam_kind == "source":
@@ -116,7 +118,8 @@ class Injector:
         elif proposal == "forward":
             parallel = ParallelRays(detector, region, beam)
             self._placer = ForwardPlacement(detector, region, self.matter, parallel)
-        importance = Importance(aimed, self.matter, beam, self._mean_cross_sections())
+        self.cross_sections = self._mean_cross_sections()
+        importance = Importance(aimed, self.matter, beam, self.cross_sections)
         self.energy = self._energy_proposal(importance)
         self.growth = Growth(detector, model, self.matter)
         self.processes = self._process_names()
@@ -215,8 +218,9 @@ class Injector:
             np.add.at(result, reactions.nuclide, cells.mass @ sigma)
         return result
 
-    def _energy_proposal(self, importance: Importance) -> EnergyReactionProposal:
-        cells, rates = [], []
+    def bare_rates(self) -> list[tuple[EnergyCells, FloatArray, FloatArray]]:
+        """Cells of each flux; flux x cross section and decay lengths [cm] by cell and reaction."""
+        result = []
         for flux, reactions in zip(self.fluxes, self.reactions, strict=True):
             of_flux = EnergyCells.of(flux, float(reactions.threshold.min()))
             # The rate of a cell is taken at the middle of its part above threshold.
@@ -233,14 +237,16 @@ class Injector:
                 np.ascontiguousarray(index.ravel()), np.ascontiguousarray(middle.ravel())
             ).reshape(middle.shape)
             length = self.signal.typical_length(middle)
-            rate = (
-                of_flux.mass[:, None]
-                * share
-                * sigma
-                * importance(reactions.nuclide[None, :], length)
-            )
+            result.append((of_flux, of_flux.mass[:, None] * share * sigma, length))
+        return result
+
+    def _energy_proposal(self, importance: Importance) -> EnergyReactionProposal:
+        cells, rates = [], []
+        for (of_flux, bare, length), reactions in zip(
+            self.bare_rates(), self.reactions, strict=True
+        ):
             cells.append(of_flux)
-            rates.append(rate)
+            rates.append(bare * importance(reactions.nuclide[None, :], length))
         if not sum(float(r.sum()) for r in rates) > 0.0:
             raise NoRateError(
                 f"No event is possible: in region {self.region!r} of {self.detector.name!r} the "
@@ -305,7 +311,7 @@ class Injector:
                 reaction[hit & (part == own_parts[reactions.part[r]])] = r
         vertex = vertex_of(table, 0)[:, :3]
         if self.signal.prompt:
-            direction, seen = np.broadcast_to(self._beam, vertex.shape).copy(), vertex
+            direction, seen = np.broadcast_to(self.beam, vertex.shape).copy(), vertex
         else:
             ended = np.flatnonzero(table.particles["end_vertex"] == 1)
             momentum = np.stack([table.particles[k][ended] for k in ("px", "py", "pz")], axis=1)

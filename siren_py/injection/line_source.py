@@ -213,6 +213,25 @@ class LineSource:
         )
         return result
 
+    def mixed_density(
+        self, shares: FloatArray, rows: IntArray, origins: FloatArray, directions: FloatArray
+    ) -> FloatArray:
+        """Density of lines of which a share is from each of several rows of `LENGTHS`, (n,).
+
+        `shares` and `rows` have a column for each line, (A, n).
+        """
+        single = self._probability / self._volumes
+        weights = np.zeros((len(origins), len(self._solids)))
+        for share, row in zip(shares, rows, strict=True):
+            weights += share[:, None] * single[row]
+        external = external_intervals(self._solids, origins, directions)
+        result, line = np.zeros(len(origins)), np.arange(len(origins))
+        buffer = np.empty(pieces_buffer(self._arrays, external))
+        chord_sums(
+            self._arrays, external, origins, directions, weights, line, 0, buffer, result
+        )  # fmt: skip
+        return result
+
 
 def _overlap(first: tuple[FloatArray, FloatArray], second: tuple[FloatArray, FloatArray]) -> bool:
     """Say whether two axis-aligned boxes have a common inside."""

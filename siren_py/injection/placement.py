@@ -167,6 +167,10 @@ class AimedPlacement:
         """The detector whose geometry is used."""
         return self._detector
 
+    def towards(self, local: FloatArray) -> FloatArray:
+        """Return directions (n, 3) of flight, given in the frame with the neutrino along +z."""
+        return local @ self._rotation.T
+
     def _tracing(self, origins: FloatArray, directions: FloatArray) -> Tracing:
         """Return the geometry with buffers of this call, as the kernels take it."""
         external = self._detector.external_intervals(origins, directions)
@@ -183,7 +187,7 @@ class AimedPlacement:
     ) -> Placement:
         """Draw lines, vertices and decay points; see `Placer.place`."""
         n = lengths.size
-        directions = local @ self._rotation.T
+        directions = self.towards(local)
         row = nearest_length(lengths)
         origins = self.source.sample(row, rng_line)
         placed, chords = empty_placed(n), np.empty(n)
