@@ -91,6 +91,26 @@ class Importance:
         return np.asarray(np.where(length == 0.0, self._table[0, nuclide], value))
 
 
+def shares_by_nuclide(
+    placement: AimedPlacement, matter: Matter, beam: FloatArray
+) -> FloatArray:
+    """Share of each volume worth drawing from in the rate of each nuclide.
+
+    Returns
+    -------
+    ndarray
+        By nuclide, row of `LENGTHS` and volume of `placement.source_volumes`, (T, rows, volumes).
+    """
+    result: FloatArray = np.zeros(
+        (len(matter.nuclides), LENGTHS.size, placement.source_volumes.size)
+    )
+    for columns, (_, _, say) in zip(_columns(placement, beam), _CLASSES, strict=True):
+        rate = matter.density @ columns.sum(axis=1).T
+        mine = np.einsum("tm,kvm->tkv", matter.density, columns[:, placement.source_volumes])
+        result += say * mine / np.maximum(rate, 1e-300)[:, :, None]
+    return np.where(result > _WORTHWHILE, result, 0.0)
+
+
 _Kept = tuple["GeometryArrays", dict[tuple[str, bytes], list[FloatArray]]]
 _KEPT: WeakKeyDictionary[DetectorModel, _Kept] = WeakKeyDictionary()
 

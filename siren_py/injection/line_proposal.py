@@ -18,7 +18,7 @@ from siren_py._typing import FloatArray, IntArray
 from siren_py.driving import rows_of
 from siren_py.geometry.arrays import make_scratch, max_segments
 from siren_py.injection.energy import EnergyReactionProposal
-from siren_py.injection.importance import Importance
+from siren_py.injection.importance import Importance, shares_by_nuclide
 from siren_py.injection.injector import Injector
 from siren_py.injection.line_rates import (
     Point,
@@ -28,7 +28,7 @@ from siren_py.injection.line_rates import (
     new_intervals,
     region_spans,
 )
-from siren_py.injection.line_source import nearest_length
+from siren_py.injection.line_source import LENGTHS, nearest_length
 from siren_py.injection.placement import AimedPlacement, check_complete, densest_in_volumes
 from siren_py.processes.base import FinalState
 
@@ -89,6 +89,10 @@ class LineMaker:
             Importance(placement, matter, beam, injector.cross_sections)
             for placement in self._placements
         ]
+        for placement in self._placements:
+            # The target is known when the line is drawn: what has none of it is not aimed at.
+            shares = shares_by_nuclide(placement, matter, beam)
+            placement.source.set_shares(shares.reshape(-1, shares.shape[2]))
         self._bare = injector.bare_rates()
         self._arrays = detector.arrays()
         self._in_volume = densest_in_volumes(self._arrays, len(detector.placed()), matter.density)
@@ -276,7 +280,9 @@ class LineProposal:
         picked = (np.cumsum(shares[:-1], axis=0) <= rng.random(n)).sum(axis=0)
         # Components are numbered by region, then by decay length.
         a = self._stretches.size
+        nuclide = injector.reactions[f].nuclide[reaction]
         rows = np.array([nearest_length(lengths * stretch) for stretch in self._stretches])
+        rows += nuclide * LENGTHS.size
         origins, density = np.empty((n, 3)), np.zeros(n)
         for r, placement in enumerate(maker._placements):
             mine = np.flatnonzero(picked // a == r)
@@ -289,7 +295,4 @@ class LineProposal:
         good = found & (density > 0.0)
         weights = weights * np.asarray(state.weight, dtype=np.float64)
         weights = np.where(good, weights / np.where(good, density, 1.0), 0.0)
-        return Lines(
-            weights, origins, directions, lengths,
-            injector.reactions[f].nuclide[reaction], kind,
-        )  # fmt: skip
+        return Lines(weights, origins, directions, lengths, nuclide, kind)

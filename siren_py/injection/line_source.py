@@ -152,8 +152,9 @@ class LineSource:
         Parameters
         ----------
         share
-            Probabilities by row of `LENGTHS` and solid, shape (rows, solids - leaves); the rest
-            to one goes to the region, which gets at least a fifth.
+            Probabilities by row of `LENGTHS` (or by any other rows, if lines are asked for by
+            these) and solid, shape (rows, solids - leaves); the rest to one goes to the region,
+            which gets at least a fifth.
         """
         total = share.sum(axis=1, keepdims=True)
         share = share * np.minimum(1.0, 0.8 / np.maximum(total, 1e-300))
@@ -168,7 +169,7 @@ class LineSource:
         cumulative = np.cumsum(self._probability, axis=1)
         cumulative /= cumulative[:, -1:]
         # One search in a single ascending table instead of one per row.
-        flat = (cumulative + np.arange(LENGTHS.size)[:, None]).ravel()
+        flat = (cumulative + np.arange(len(cumulative))[:, None]).ravel()
         picked = np.searchsorted(flat, row + rng.random(n), side="right")
         solid = np.minimum(picked - row * len(self._solids), len(self._solids) - 1)
         points = np.empty((n, 3))
@@ -216,7 +217,7 @@ class LineSource:
     def mixed_density(
         self, shares: FloatArray, rows: IntArray, origins: FloatArray, directions: FloatArray
     ) -> FloatArray:
-        """Density of lines of which a share is from each of several rows of `LENGTHS`, (n,).
+        """Density of lines of which a share is from each of several rows, (n,).
 
         `shares` and `rows` have a column for each line, (A, n).
         """
