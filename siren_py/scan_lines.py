@@ -197,13 +197,14 @@ class _Bands:
         point = Point(*(np.ascontiguousarray(table[:, columns]) for table in self._point))
         proposal = self._maker.mixture(self._components(band))
         seed = _mixed(self._goal.seed, band[0], band[-1], len(band))
-        totals = new_totals(len(band), self._maker.regions)
+        totals = new_totals(proposal.parts, len(band), self._maker.regions)
         done = number = 0
         need = np.full(len(band), float(_PILOT))
         while done < most and (need > done).any():
             target = min(int(np.ceil(done + _RESERVE * (need.max() - done))), most)
             while done < target:
-                size = min(_CHUNK, target - done)
+                # As many lines of each part, two at least: one alone has no spread.
+                size = proposal.parts * max(-(-min(_CHUNK, target - done) // proposal.parts), 2)
                 rngs = {purpose: stream(seed, purpose, number) for purpose in PURPOSES}
                 self._maker.add(proposal.draw(size, rngs), point, totals)
                 done, number = done + size, number + 1
@@ -223,36 +224,41 @@ class _Bands:
                 self._band(part)
 
     def _keep(self, columns: IntArray, totals: Totals, n: int) -> None:
-        """Write the results of a band of n lines: means of independent lines, times n."""
-        row, sums = self._row, totals.sums
-        together = sums.sum(axis=1)
-        row.values[columns] = sums / n
-        row.errors[columns] = _error(sums, totals.squares, n)
-        row.total_errors[columns] = _error(together, totals.joint, n)
-        known = totals.joint > 0.0
-        row.effective[columns] = np.where(
-            known, together**2 / np.where(known, totals.joint, 1.0), 0.0
-        )
+        """Write the results of a band of n lines."""
+        row, sums = self._row, totals.sums.sum(axis=0)
+        error = _error(totals, n)
+        row.values[columns], row.errors[columns] = sums[:, :-1] / n, error[:, :-1]
+        row.total_errors[columns] = error[:, -1]
+        row.effective[columns] = n / (1.0 + _spread(totals, n)[:, -1])
 
 
-def _error(sums: FloatArray, squares: FloatArray, n: int) -> FloatArray:
-    """Return the errors of the means of n numbers, from their sums and those of their squares.
+def _error(totals: Totals, n: int) -> FloatArray:
+    """Return the errors of the means over n lines, of which each part has as many, (k, R + 1).
 
     Where the squares are below the smallest number, the error is the mean itself.
     """
-    mean = sums / n
-    variance = np.maximum(squares / n - mean**2, 0.0) / max(n - 1, 1)
-    return np.where((squares > 0.0) & (n > 1), np.sqrt(variance), mean)
+    each = n / len(totals.sums)
+    variance = np.maximum(totals.squares - totals.sums**2 / each, 0.0).sum(axis=0)
+    variance *= each / (each - 1.0)
+    known = totals.squares.sum(axis=0) > 0.0
+    return np.where(known, np.sqrt(variance), totals.sums.sum(axis=0)) / n
+
+
+def _spread(totals: Totals, n: int) -> FloatArray:
+    """Return the relative variance of the weights of n lines, whatever their part, (k, R + 1)."""
+    sums, squares = totals.sums.sum(axis=0), totals.squares.sum(axis=0)
+    known = squares > 0.0
+    mean = np.where(known, sums, 1.0) / n
+    return np.where(known, squares / n / mean**2 - 1.0, np.inf)
 
 
 def _need(totals: Totals, n: int, precision: float) -> FloatArray:
     """Return how many lines each coupling needs for the precision in all regions, (k,)."""
-    seen = totals.squares > 0.0
-    mean = np.where(seen, totals.sums, 1.0)
-    relative = np.where(seen, n * _error(totals.sums, totals.squares, n) ** 2, 0.0)
-    relative *= (n / mean) ** 2
-    need = np.maximum(relative / precision**2, FEWEST * (1.0 + relative))
-    return np.asarray(np.where(seen, need, float(BARREN)).max(axis=1))
+    known = totals.squares.sum(axis=0) > 0.0
+    mean = np.where(known, totals.sums.sum(axis=0), 1.0) / n
+    relative = _error(totals, n) / mean
+    need = np.maximum(n * (relative / precision) ** 2, FEWEST * (1.0 + _spread(totals, n)))
+    return np.asarray(np.where(known, need, float(BARREN))[:, :-1].max(axis=1))
 
 
 def _too_wide(need: FloatArray) -> bool:

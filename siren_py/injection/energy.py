@@ -141,9 +141,19 @@ class EnergyReactionProposal:
         self._share = np.array([float(p.sum()) for p in self._probability])
 
     def sample(
-        self, n: int, rng: np.random.Generator
+        self, n: int, rng: np.random.Generator, parts: FloatArray | None = None
     ) -> list[tuple[int, IntArray, FloatArray, IntArray, FloatArray, FloatArray]]:
         """Draw n primaries, grouped by flux.
+
+        Parameters
+        ----------
+        n
+            How many.
+        rng
+            Source of random numbers.
+        parts
+            Cumulative probabilities of the entries of all fluxes, (C, entries), of the C parts
+            that these rates are the mean of: of each are n / C attempts, in turn.
 
         Returns
         -------
@@ -152,7 +162,12 @@ class EnergyReactionProposal:
             (m,) [1/(cm2 POT)], factor of the reaction (m,)).
         """
         pick = np.empty(n, dtype=np.int64)
-        pick_cells(rng.random(n), self._cumulative, self._guide, pick)
+        if parts is None:
+            pick_cells(rng.random(n), self._cumulative, self._guide, pick)
+        else:
+            goals = rng.random(n).reshape(len(parts), -1)
+            found = [np.searchsorted(c, g, side="right") for c, g in zip(parts, goals, strict=True)]
+            pick = np.minimum(np.concatenate(found), self._cumulative.size - 1)
         within = rng.random(n)
         groups = []
         for f, flux in enumerate(self._fluxes):

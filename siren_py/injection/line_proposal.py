@@ -1,10 +1,11 @@
 """Lines for several regions and decay lengths at once.
 
-Energies, reactions, final states and lines are drawn from the even mixture of what the injector
-would take for each region at each of a few decay lengths, the components. The weight of a line
-has the density of the whole mixture: with C components it exceeds that of the component that
-suits it best by a factor C at most, so one set of lines serves all regions and all decay lengths
-between. Vertex and decay point are summed, not drawn; see `line_rates`.
+Energies, reactions, final states and lines are drawn from an even mixture of what the injector
+would take for each region at each of a few decay lengths, its C parts: as many lines from each.
+The weight of a line has the density of the whole mixture (Veach and Guibas, SIGGRAPH 95, 419
+(1995)), at least 1/C of that of the part that suits it best, so that one set of lines serves all
+regions and all decay lengths between. Vertex and decay point are summed, not drawn; see
+`line_rates`.
 """
 
 from __future__ import annotations
@@ -62,6 +63,8 @@ class Lines(NamedTuple):
     """Targets, (n,)."""
     kind: IntArray
     """Kinds, (n,)."""
+    part: IntArray
+    """Parts of the mixture, (n,)."""
 
 
 def supports(injector: object) -> bool:
@@ -159,7 +162,7 @@ class LineMaker:
             self._arrays, external, make_scratch(self._arrays, external), spans,
             new_intervals(capacity, len(self._regions)), injector.matter.density,
             self._in_volume, lines.origins, lines.directions, lines.lengths, lines.nuclide,
-            lines.kind, lines.weights, point, totals,
+            lines.kind, lines.part, lines.weights, point, totals,
         )  # fmt: skip
         check_complete(done, lines.weights.size)
 
@@ -198,9 +201,9 @@ class LineProposal:
     proposal
         Energies and reactions of the mixture.
     tables
-        Rates of each component by cell and reaction of each flux, each normalised, (C, K, R).
+        Rates of each part by cell and reaction of each flux, normalised, (C, K, R).
     stretches
-        Decay lengths of the components over those of the model, (A,); C = regions x A.
+        Decay lengths of the parts over those of the model, (A,); C = regions x A.
     """
 
     def __init__(
@@ -212,16 +215,22 @@ class LineProposal:
     ) -> None:
         self._maker, self._proposal, self._tables = maker, proposal, tables
         self._stretches = stretches
+        entries = np.concatenate([table.reshape(len(table), -1) for table in tables], axis=1)
+        self._cumulative = np.cumsum(entries, axis=1)
+        self._cumulative /= self._cumulative[:, -1:]
+        self.parts: int = len(entries)
+        """Number of parts C."""
 
     def draw(self, n: int, rngs: Mapping[str, np.random.Generator]) -> Lines:
-        """Draw n lines; those that cannot be are left out.
+        """Draw n lines, n / C of each part; those that cannot be are left out.
 
-        `rngs` are generators for `PURPOSES`.
+        `n` is a multiple of C, `rngs` are generators for `PURPOSES`.
         """
         injector = self._maker._injector
         batches = []
+        each = n // self.parts
         for f, attempt, energy, reaction, flux_factor, reaction_factor in self._proposal.sample(
-            n, rngs["energy"]
+            n, rngs["energy"], self._cumulative
         ):
             open_ = np.flatnonzero(energy > injector.reactions[f].threshold[reaction])
             for index, process, state in injector.reactions[f].sample(
@@ -231,26 +240,26 @@ class LineProposal:
                 weights = flux_factor[rows] * reaction_factor[rows]
                 shares = self._shares(f, energy[rows], reaction[rows])
                 rng = rows_of(rngs["line"], attempt[rows])
+                part = attempt[rows] // each
                 batches.append(
-                    self._lines(f, process, state, weights, reaction[rows], shares, rng)
+                    self._lines(f, process, state, weights, reaction[rows], part, shares, rng)
                 )
         if not batches:
             nothing = np.zeros((0, 3))
             none = np.zeros(0, dtype=np.int64)
-            return Lines(np.zeros(0), nothing, nothing, np.zeros(0), none, none)
+            return Lines(np.zeros(0), nothing, nothing, np.zeros(0), none, none, none)
         return Lines(*(np.concatenate(column) for column in zip(*batches, strict=True)))
 
     def _shares(self, f: int, energy: FloatArray, reaction: IntArray) -> FloatArray:
-        """Chance of each component, given energy and reaction, (C, n).
-
-        Any chances that depend on nothing else would do; these follow the proposals.
-        """
-        cells = self._maker._bare[f][0]
-        cell = np.minimum(np.searchsorted(cells.high, energy, side="right"), cells.high.size - 1)
-        shares = self._tables[f][:, cell, reaction]
-        total = shares.sum(axis=0)
-        even = 1.0 / len(shares)
-        return np.where(total > 0.0, shares / np.where(total > 0.0, total, 1.0), even)
+        """Chance that an energy and a reaction are from each part, (C, n)."""
+        cells, tables = self._maker._bare[f][0], self._tables[f]
+        if cells.native:
+            # The parts only choose the flux; energies are its own, reactions those of all parts.
+            shares = np.repeat(tables.sum(axis=(1, 2))[:, None], energy.size, axis=1)
+        else:
+            cell = np.searchsorted(cells.high, energy, side="right")
+            shares = tables[:, np.minimum(cell, cells.high.size - 1), reaction]
+        return np.asarray(shares / shares.sum(axis=0))
 
     def _lines(
         self,
@@ -259,6 +268,7 @@ class LineProposal:
         state: FinalState,
         weights: FloatArray,
         reaction: IntArray,
+        part: IntArray,
         shares: FloatArray,
         rng: np.random.Generator,
     ) -> Lines:
@@ -277,16 +287,15 @@ class LineProposal:
             for particle in injector.signal.pdgs.tolist():
                 kind[pdg == particle] = maker._number[Kind(f, process, particle)]
         directions = maker._placements[0].towards(local)
-        picked = (np.cumsum(shares[:-1], axis=0) <= rng.random(n)).sum(axis=0)
-        # Components are numbered by region, then by decay length.
+        # Parts are numbered by region, then by decay length.
         a = self._stretches.size
         nuclide = injector.reactions[f].nuclide[reaction]
         rows = np.array([nearest_length(lengths * stretch) for stretch in self._stretches])
         rows += nuclide * LENGTHS.size
         origins, density = np.empty((n, 3)), np.zeros(n)
         for r, placement in enumerate(maker._placements):
-            mine = np.flatnonzero(picked // a == r)
-            row = rows[picked[mine] % a, mine]
+            mine = np.flatnonzero(part // a == r)
+            row = rows[part[mine] % a, mine]
             origins[mine] = placement.source.sample(row, rows_of(rng, mine))
         for r, placement in enumerate(maker._placements):
             own = shares[r * a : (r + 1) * a]
@@ -295,4 +304,4 @@ class LineProposal:
         good = found & (density > 0.0)
         weights = weights * np.asarray(state.weight, dtype=np.float64)
         weights = np.where(good, weights / np.where(good, density, 1.0), 0.0)
-        return Lines(weights, origins, directions, lengths, nuclide, kind)
+        return Lines(weights, origins, directions, lengths, nuclide, kind, part)

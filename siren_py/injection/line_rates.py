@@ -75,20 +75,18 @@ class Point(NamedTuple):
 
 
 class Totals(NamedTuple):
-    """Sums over lines at K couplings, in R regions."""
+    """Sums over the lines of C parts at K couplings, in R regions and, last, in all together."""
 
     sums: FloatArray
-    """Sums of the weights, (K, R)."""
+    """Sums of the weights, (C, K, R + 1)."""
     squares: FloatArray
-    """Sums of their squares, (K, R)."""
-    joint: FloatArray
-    """Sums of the squares of the weights of all regions together, (K,)."""
+    """Sums of their squares, (C, K, R + 1)."""
 
 
-def new_totals(couplings: int, regions: int) -> Totals:
+def new_totals(parts: int, couplings: int, regions: int) -> Totals:
     """Return sums of nothing."""
-    shape = (couplings, regions)
-    return Totals(np.zeros(shape), np.zeros(shape), np.zeros(couplings))
+    shape = (parts, couplings, regions + 1)
+    return Totals(np.zeros(shape), np.zeros(shape))
 
 
 def new_intervals(capacity: int, regions: int) -> Intervals:
@@ -248,6 +246,7 @@ def line_rates(
     lengths: FloatArray,
     nuclide: IntArray,
     kind: IntArray,
+    part: IntArray,
     weights: FloatArray,
     point: Point,
     out: Totals,
@@ -269,8 +268,8 @@ def line_rates(
         The lines: a point [cm] and the unit direction of flight, (n, 3).
     lengths
         Decay lengths [cm], (n,); 0 if the vertex itself has to lie in the region.
-    nuclide, kind
-        Target and kind of each line, (n,).
+    nuclide, kind, part
+        Target, kind and part of each line, (n,).
     weights
         What W is multiplied by, (n,).
     point
@@ -286,7 +285,8 @@ def line_rates(
     geometry, external = borrow_geometry(geometry), borrow_external(external)
     scratch = borrow_scratch(scratch)
     density, in_volume = borrowed(density), borrowed(in_volume)
-    couplings, regions = out.sums.shape
+    _, couplings, regions = out.sums.shape
+    regions -= 1
     chance, rate = np.empty(regions), np.empty(regions)
     left = np.empty(regions, np.int64)
     for i in range(len(origins)):
@@ -348,10 +348,13 @@ def line_rates(
                 if length > 0.0:
                     q, stay, over = decay_shares((high - low) * inverse)
                 most = intervals.density[p]
-                if stack >= 0:
-                    within = False
-                    for r in range(regions):
-                        within = within or intervals.inside[p, r] > 0.0
+                within = False
+                for r in range(regions):
+                    within = within or intervals.inside[p, r] > 0.0
+                if not within and most * length * greatest <= _NEGLIGIBLE * least:
+                    # What is made here does not get far enough to be seen in the sums.
+                    most = 0.0
+                elif stack >= 0:
                     slope, start_at = axis_of(geometry, stack, origins[i], directions[i])
                     passing, counted = stack_shares(
                         geometry, stack, here, slope, start_at, low, high, length,
@@ -374,8 +377,9 @@ def line_rates(
             joint = 0.0
             for r in range(regions):
                 x = weights[i] * point.factor[own, j] * rate[r]
-                out.sums[j, r] += x
-                out.squares[j, r] += x * x
+                out.sums[part[i], j, r] += x
+                out.squares[part[i], j, r] += x * x
                 joint += x
-            out.joint[j] += joint * joint
+            out.sums[part[i], j, regions] += joint
+            out.squares[part[i], j, regions] += joint * joint
     return len(origins)
