@@ -177,7 +177,7 @@ class Scan:
                     stored["effective"],
                     stored["attempts"],
                     json.loads(str(stored["configuration"])),
-                    stored["joint_errors"] if "joint_errors" in stored else None,
+                    stored.get("joint_errors"),
                 )
         except (OSError, KeyError, ValueError) as error:
             raise FormatError(f"{path} is not a scan that siren_py has saved: {error}.") from None

@@ -22,9 +22,9 @@ from siren_py.injection.line_proposal import PURPOSES, LineMaker, supports
 from siren_py.injection.line_rates import Point, Totals, new_totals
 from siren_py.injection.signal import ModelLike, Signal
 from siren_py.rng import stream
-from siren_py.scan_events import Request
 from siren_py.sample import Sample
-from siren_py.scan_row import BARREN, FEWEST, Goal, ModelAt, Row, longest_first
+from siren_py.scan_events import Request
+from siren_py.scan_row import BARREN, FEWEST, Goal, ModelAt, Row, lifetime, longest_first
 from siren_py.simulation import Simulation
 from siren_py.weighting import exposure_by_flux
 
@@ -82,18 +82,15 @@ class LineRequest:
     def row(self, model: ModelAt, couplings: FloatArray, goal: Goal) -> Row:
         """Compute expected events at one mass for all couplings."""
         models = [model(float(g)) for g in couplings]
-        order = longest_first(models)
-        try:
-            simulation = self._first(models[order[0]])
-        except (KinematicsError, NoRateError):
-            # Too heavy for the flux, or decayed long before, even at the longest lifetime.
+        simulation = self._first(models)
+        if simulation is None:
             return Row.empty(couplings.size, len(self.regions))
         if isinstance(simulation.injector, Injector) and supports(simulation.injector):
             maker = LineMaker(simulation.injector, list(self.regions.values()))
             exposure = exposure_by_flux(self.pot, simulation.names["fluxes"])
             point = _point(maker, simulation, models, exposure)
             if point is not None:
-                return _Bands(maker, point, order, goal).row()
+                return _Bands(maker, point, goal).row()
         return Row.joined(
             [
                 request.row(model, couplings, goal._replace(seed=_mixed(goal.seed, number)))
@@ -101,15 +98,23 @@ class LineRequest:
             ]
         )
 
-    def _first(self, model: ModelLike) -> Simulation:
-        """Return the simulation of the first region in which something can happen."""
-        *before, last = self.regions.values()
-        for region in before:
-            try:
-                return self.simulate(model, region)
-            except NoRateError:
-                continue
-        return self.simulate(model, last)
+    def _first(self, models: Sequence[ModelLike]) -> Simulation | None:
+        """Return the simulation of the first model and region in which something can happen.
+
+        None if there is none: too heavy for the flux, or decayed long before.
+        """
+        order = longest_first(models)
+        # What is impossible at the longest lifetime is so at all others.
+        known = all(np.isfinite(lifetime(m)) for m in models)
+        for j in order[:1] if known else order:
+            for region in self.regions.values():
+                try:
+                    return self.simulate(models[j], region)
+                except NoRateError:
+                    continue
+                except KinematicsError:
+                    return None
+        return None
 
     def _by_events(self) -> list[Request]:
         """Return requests for events that give the same, for models that lines do not know."""
@@ -119,9 +124,12 @@ class LineRequest:
             return np.asarray(exposure[sample["flux"]][None, :])
 
         return [
-            Request(partial(self.simulate, region=region), accept, (channel,))
+            Request(partial(self._simulate_in, region), accept, (channel,))
             for channel, region in self.regions.items()
         ]
+
+    def _simulate_in(self, region: str, model: ModelLike) -> Simulation:
+        return self.simulate(model, region)
 
 
 def _point(
@@ -161,15 +169,16 @@ def _point(
 class _Bands:
     """The couplings of one mass, band by band."""
 
-    def __init__(self, maker: LineMaker, point: Point, order: IntArray, goal: Goal) -> None:
-        self._maker, self._point, self._order, self._goal = maker, point, order, goal
+    def __init__(self, maker: LineMaker, point: Point, goal: Goal) -> None:
+        self._maker, self._point, self._goal = maker, point, goal
         low, high = maker.bounds
         size = _FAR * float(np.linalg.norm(high - low))
         # What steers the lines; the first kind speaks for all.
         self._stretch = point.stretch[0]
         typical = maker.typical_length * self._stretch
         self._typical = np.clip(typical, _PROMPT, max(size, _PROMPT))
-        self._row = Row.empty(order.size, maker.regions)
+        self._order = np.argsort(-self._typical, kind="stable")
+        self._row = Row.empty(typical.size, maker.regions)
 
     def row(self) -> Row:
         """Compute all bands."""
@@ -196,6 +205,9 @@ class _Bands:
         columns = np.array(band)
         point = Point(*(np.ascontiguousarray(table[:, columns]) for table in self._point))
         proposal = self._maker.mixture(self._components(band))
+        if proposal is None:
+            # Nothing can be made that would decay in a region: the rates stay zero.
+            return
         seed = _mixed(self._goal.seed, band[0], band[-1], len(band))
         totals = new_totals(proposal.parts, len(band), self._maker.regions)
         done = number = 0
@@ -241,7 +253,7 @@ def _error(totals: Totals, n: int) -> FloatArray:
     variance = np.maximum(totals.squares - totals.sums**2 / each, 0.0).sum(axis=0)
     variance *= each / (each - 1.0)
     known = totals.squares.sum(axis=0) > 0.0
-    return np.where(known, np.sqrt(variance), totals.sums.sum(axis=0)) / n
+    return np.asarray(np.where(known, np.sqrt(variance), totals.sums.sum(axis=0)) / n)
 
 
 def _spread(totals: Totals, n: int) -> FloatArray:
@@ -249,7 +261,7 @@ def _spread(totals: Totals, n: int) -> FloatArray:
     sums, squares = totals.sums.sum(axis=0), totals.squares.sum(axis=0)
     known = squares > 0.0
     mean = np.where(known, sums, 1.0) / n
-    return np.where(known, squares / n / mean**2 - 1.0, np.inf)
+    return np.asarray(np.where(known, squares / n / mean**2 - 1.0, np.inf))
 
 
 def _need(totals: Totals, n: int, precision: float) -> FloatArray:

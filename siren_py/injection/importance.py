@@ -91,9 +91,7 @@ class Importance:
         return np.asarray(np.where(length == 0.0, self._table[0, nuclide], value))
 
 
-def shares_by_nuclide(
-    placement: AimedPlacement, matter: Matter, beam: FloatArray
-) -> FloatArray:
+def shares_by_nuclide(placement: AimedPlacement, matter: Matter, beam: FloatArray) -> FloatArray:
     """Share of each volume worth drawing from in the rate of each nuclide.
 
     Returns

@@ -126,12 +126,16 @@ class LineMaker:
         moment = sum(float((rate * length).sum()) for _, rate, length in self._bare)
         return moment / total if total > 0.0 else 0.0
 
-    def mixture(self, stretches: FloatArray) -> LineProposal:
-        """Return the proposal for all regions at some decay lengths over those of the model."""
+    def mixture(self, stretches: FloatArray) -> LineProposal | None:
+        """Return the proposal for all regions at some decay lengths over those of the model.
+
+        None if nothing can happen in any region.
+        """
         nuclides = np.arange(len(self._injector.matter.nuclides))
         rates: list[list[FloatArray]] = [[] for _ in self._injector.fluxes]
-        for importance in self._importances:
-            for stretch in stretches:
+        parts = []
+        for r, importance in enumerate(self._importances):
+            for a, stretch in enumerate(stretches):
                 one = []
                 for (_, bare, length), reactions in zip(
                     self._bare, self._injector.reactions, strict=True
@@ -140,16 +144,20 @@ class LineMaker:
                     here = np.median(length, axis=1) if length.size else np.zeros(len(length))
                     table = importance(nuclides[None, :], stretch * here[:, None])
                     one.append(bare * table[:, reactions.nuclide])
-                total = sum(float(r.sum()) for r in one)
-                for mine, rate in zip(rates, one, strict=True):
-                    mine.append(rate / total if total > 0.0 else np.zeros_like(rate))
+                total = sum(float(rate.sum()) for rate in one)
+                if total > 0.0:
+                    parts.append((r, a))
+                    for mine, rate in zip(rates, one, strict=True):
+                        mine.append(rate / total)
+        if not parts:
+            return None
         tables = [np.array(mine) for mine in rates]
         cells = [cells for cells, _, _ in self._bare]
         proposal = EnergyReactionProposal(
             self._injector.fluxes, cells, self._injector.reactions,
             [table.sum(axis=0) for table in tables],
         )  # fmt: skip
-        return LineProposal(self, proposal, tables, np.asarray(stretches))
+        return LineProposal(self, proposal, tables, parts, np.asarray(stretches))
 
     def add(self, lines: Lines, point: Point, totals: Totals) -> None:
         """Add what lines count for at some couplings to `totals`."""
@@ -202,8 +210,10 @@ class LineProposal:
         Energies and reactions of the mixture.
     tables
         Rates of each part by cell and reaction of each flux, normalised, (C, K, R).
+    parts
+        Region, and number of the decay length, of each part.
     stretches
-        Decay lengths of the parts over those of the model, (A,); C = regions x A.
+        Decay lengths over those of the model, (A,).
     """
 
     def __init__(
@@ -211,14 +221,16 @@ class LineProposal:
         maker: LineMaker,
         proposal: EnergyReactionProposal,
         tables: list[FloatArray],
+        parts: Sequence[tuple[int, int]],
         stretches: FloatArray,
     ) -> None:
         self._maker, self._proposal, self._tables = maker, proposal, tables
         self._stretches = stretches
+        self._region, self._length = np.array(parts).T
         entries = np.concatenate([table.reshape(len(table), -1) for table in tables], axis=1)
         self._cumulative = np.cumsum(entries, axis=1)
         self._cumulative /= self._cumulative[:, -1:]
-        self.parts: int = len(entries)
+        self.parts: int = len(parts)
         """Number of parts C."""
 
     def draw(self, n: int, rngs: Mapping[str, np.random.Generator]) -> Lines:
@@ -259,7 +271,9 @@ class LineProposal:
         else:
             cell = np.searchsorted(cells.high, energy, side="right")
             shares = tables[:, np.minimum(cell, cells.high.size - 1), reaction]
-        return np.asarray(shares / shares.sum(axis=0))
+        total = shares.sum(axis=0)
+        # On the very edge of a cell rounding may find a neighbour that is never drawn from.
+        return np.where(total > 0.0, shares / np.where(total > 0.0, total, 1.0), 1.0 / self.parts)
 
     def _lines(
         self,
@@ -287,19 +301,19 @@ class LineProposal:
             for particle in injector.signal.pdgs.tolist():
                 kind[pdg == particle] = maker._number[Kind(f, process, particle)]
         directions = maker._placements[0].towards(local)
-        # Parts are numbered by region, then by decay length.
-        a = self._stretches.size
         nuclide = injector.reactions[f].nuclide[reaction]
         rows = np.array([nearest_length(lengths * stretch) for stretch in self._stretches])
         rows += nuclide * LENGTHS.size
         origins, density = np.empty((n, 3)), np.zeros(n)
         for r, placement in enumerate(maker._placements):
-            mine = np.flatnonzero(part // a == r)
-            row = rows[part[mine] % a, mine]
+            mine = np.flatnonzero(self._region[part] == r)
+            row = rows[self._length[part[mine]], mine]
             origins[mine] = placement.source.sample(row, rows_of(rng, mine))
         for r, placement in enumerate(maker._placements):
-            own = shares[r * a : (r + 1) * a]
-            density += placement.source.mixed_density(own, rows, origins, directions)
+            own = np.flatnonzero(self._region == r)
+            density += placement.source.mixed_density(
+                shares[own], rows[self._length[own]], origins, directions
+            )
         # A point on the very face of a solid may have no chord: measure zero.
         good = found & (density > 0.0)
         weights = weights * np.asarray(state.weight, dtype=np.float64)

@@ -169,7 +169,7 @@ class AimedPlacement:
 
     def towards(self, local: FloatArray) -> FloatArray:
         """Return directions (n, 3) of flight, given in the frame with the neutrino along +z."""
-        return local @ self._rotation.T
+        return np.asarray(local @ self._rotation.T)
 
     def _tracing(self, origins: FloatArray, directions: FloatArray) -> Tracing:
         """Return the geometry with buffers of this call, as the kernels take it."""
