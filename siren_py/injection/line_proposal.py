@@ -95,7 +95,8 @@ class LineMaker:
         for placement in self._placements:
             # The target is known when the line is drawn: what has none of it is not aimed at.
             shares = shares_by_nuclide(placement, matter, beam)
-            placement.source.set_shares(shares.reshape(-1, shares.shape[2]))
+            rows = shares.shape[0] * shares.shape[1]
+            placement.source.set_shares(shares.reshape(rows, shares.shape[2]))
         self._bare = injector.bare_rates()
         self._arrays = detector.arrays()
         self._in_volume = densest_in_volumes(self._arrays, len(detector.placed()), matter.density)

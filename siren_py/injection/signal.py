@@ -178,7 +178,7 @@ class Signal:
     def typical_length(self, energy: FloatArray) -> FloatArray:
         """Decay length [cm] of a particle that takes all of the energy [GeV]; for proposals."""
         if self.prompt:
-            return np.zeros(energy.size)
+            return np.zeros(np.shape(energy))
         code = next(iter(self.choices))
         mass = self.masses[code]
         p = np.sqrt(np.maximum(energy**2 - mass**2, 1e-12 * mass**2))

@@ -157,9 +157,17 @@ def test_an_acceptance_of_the_wrong_shape(request_):
 def test_the_front_door(detector, fluxes, request_):
     sim = sp.Simulation(detector, fluxes, dipole(0.1, 1e-6), decay="nu e+ e-", region="box")
     pot = {"fhc": 1e20, "rhc": 1e19}
-    result = sim.scan(MASSES, COUPLINGS, pot=pot, precision=0.05)
-    same = scan([request_], dipole, MASSES, COUPLINGS, precision=0.05)
-    np.testing.assert_allclose(result.total, same.total, rtol=1e-12)
+    result = sim.scan(MASSES, COUPLINGS, pot=pot, precision=0.02)
+    assert (result.total_error <= 0.02 * result.total).all()
+    assert (result.effective > 50).all()
+    # Lines, and events that are reweighted.
+    same = scan([request_], dipole, MASSES, COUPLINGS, precision=0.02)
+    difference = result.total - same.total
+    assert (abs(difference) < 3.8 * np.hypot(result.total_error, same.total_error)).all()
+    # A cut needs events, also one that everything passes.
+    every = sim.scan([0.2], COUPLINGS, pot=pot, precision=0.05, cut=lambda s: s["flux"] >= 0)
+    events = scan([request_], dipole, [0.2], COUPLINGS, precision=0.05)
+    np.testing.assert_allclose(every.total, events.total, rtol=1e-12)
     some = sim.scan([0.2], [1e-6], pot=pot, cut=lambda s: s["primary_energy"] > 1.0)
     assert 0.0 < some.total[0, 0] < result.total[1, 2]
     with pytest.raises(errors.ConfigError, match="no parameter 'U_mu2'"):
@@ -183,5 +191,8 @@ def test_each_region_has_the_precision():
     together = sim.scan(**grid, precision=0.02)
     difference = each.total - together.total
     assert (abs(difference) < 4.0 * np.hypot(each.total_error, together.total_error)).all()
+    # A line goes through several: their errors are not independent.
+    assert (each.total_error > np.sqrt((each.errors**2).sum(axis=2))).all()
+    assert (each.total_error < each.errors.sum(axis=2)).all()
     with pytest.raises(errors.UnknownNameError, match="tpc1"):
         sim.scan(**grid, regions=("tpc9",))
