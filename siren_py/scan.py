@@ -44,7 +44,8 @@ class Scan:
     values, errors
         Expected events and their statistical errors, (m, k, channels).
     effective
-        Effective number of events behind each point, all channels together, (m, k).
+        Effective number of events (or of lines, see `siren_py.scan_lines`) behind each point, all
+        channels together, (m, k).
     attempts
         Attempts made per mass, (m,).
     configuration
@@ -224,9 +225,10 @@ def scan(
     masses, couplings
         The grid, (m,) [GeV] and (k,), each positive and increasing.
     precision
-        Largest relative statistical error of the events of all channels of a request.
+        Largest relative statistical error of the events: of all channels of a `Request` together,
+        of each channel of a `LineRequest`.
     max_attempts
-        Attempts after which an anchor gives up; its error then tells how far it got.
+        Attempts after which a simulation gives up; its error then tells how far it got.
     seed, workers, progress
         As for `Simulation.run`; the numbers do not depend on the number of workers.
     path

@@ -289,7 +289,9 @@ class Simulation:
         """Compute expected events over a plane of masses and couplings.
 
         Detector, fluxes, decay and region are those of this simulation; mass and coupling of its
-        model are replaced. Events of one coupling serve its neighbours by exact reweighting.
+        model are replaced. Without a cut, lines through all regions serve many couplings at once
+        (see `siren_py.scan_lines`); with one, events of one coupling serve its neighbours by
+        exact reweighting.
 
         Parameters
         ----------
@@ -302,8 +304,8 @@ class Simulation:
         cut
             Cut that the events must pass.
         regions
-            Names of regions, each simulated by itself and a channel of the result; the region of
-            this simulation by default.
+            Names of regions, each a channel of the result; the region of this simulation by
+            default.
         precision
             Largest relative statistical error of a point, in each region.
         max_attempts
