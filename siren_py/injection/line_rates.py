@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from siren_py._numba import kernel, kernel_part
+from siren_py._numba import inline_kernel, kernel, kernel_part
 from siren_py._typing import FloatArray, IntArray
 from siren_py.geometry.borrowing import (
     borrow_external,
@@ -31,7 +31,7 @@ from siren_py.geometry.tracing import (
     visible_pieces,
 )
 from siren_py.injection.aimed import REACH
-from siren_py.injection.attenuation import decay_shares, survival
+from siren_py.injection.attenuation import decay_shares
 from siren_py.injection.piece_sweep import axis_of
 from siren_py.injection.stack_sums import stack_inside, stack_outside
 
@@ -60,9 +60,11 @@ class Intervals(NamedTuple):
     density: FloatArray
     """The largest number density of the target [1/cm3]; 0 where there is none."""
     stack: IntArray
-    """The stack that the interval lies in, -1 if in none."""
+    """The stack that the interval lies in, -1 if in none or without target."""
     inside: FloatArray
     """1 where the interval lies in a region, 0 else, (capacity, R)."""
+    within: FloatArray
+    """The sum of these over the regions."""
 
 
 class Point(NamedTuple):
@@ -93,8 +95,27 @@ def new_intervals(capacity: int, regions: int) -> Intervals:
     """Return buffers for the intervals of a line."""
     return Intervals(
         np.empty(capacity), np.empty(capacity), np.empty(capacity),
-        np.empty(capacity, np.int64), np.empty((capacity, regions)),
+        np.empty(capacity, np.int64), np.empty((capacity, regions)), np.empty(capacity),
     )  # fmt: skip
+
+
+@inline_kernel
+def borrow_intervals(intervals: Intervals) -> Intervals:
+    """Return the buffers without reference counts; see `siren_py.geometry.borrowing`."""
+    return Intervals(
+        borrowed(intervals.low),
+        borrowed(intervals.high),
+        borrowed(intervals.density),
+        borrowed(intervals.stack),
+        borrowed(intervals.inside),
+        borrowed(intervals.within),
+    )
+
+
+@inline_kernel
+def borrow_spans(spans: Spans) -> Spans:
+    """Return the spans without reference counts."""
+    return Spans(borrowed(spans.first), borrowed(spans.t_in), borrowed(spans.t_out))
 
 
 @kernel
@@ -149,7 +170,7 @@ def cut(
 ) -> int:
     """Cut a line at all faces, from t = `position`, the end of its last region, upstream.
 
-    Neighbours without target outside of all regions become one interval. `left` is a buffer, (R,).
+    Neighbours in which nothing changes become one interval. `left` is a buffer, (R,).
     Returns the number of intervals, -1 if the buffers are too small.
     """
     t_in, t_out, rows = scratch.visible_in, scratch.visible_out, scratch.visible_row
@@ -167,17 +188,19 @@ def cut(
             low = t_out[s]
             if t_out[s] >= position:
                 row, low = rows[s], t_in[s]
-        within = False
-        ahead = False
+        if count >= intervals.low.size:
+            return -1
+        within = 0.0
         for r in range(regions):
             k, start = left[r], spans.first[r, line]
             while k >= start and spans.t_in[r, k] >= position:
                 k -= 1
             left[r] = k
+            intervals.inside[count, r] = 0.0
             if k >= start:
-                ahead = True
                 if position <= spans.t_out[r, k]:
-                    within = True
+                    intervals.inside[count, r] = 1.0
+                    within += 1.0
                     low = max(low, spans.t_in[r, k])
                 else:
                     low = max(low, spans.t_out[r, k])
@@ -185,51 +208,112 @@ def cut(
         if s < 0:
             return count
         most = in_volume[row] if row >= 0 else 0.0
+        stack = geometry.integer[row, 3] if most > 0.0 else -1
         before = count - 1
-        if not within and most == 0.0 and count > 0 and intervals.stack[before] == -2:
-            intervals.low[before] = low
-        else:
-            if count >= intervals.low.size:
-                return -1
-            intervals.low[count], intervals.high[count] = low, position
-            intervals.density[count] = most
-            # -2 marks a gap, which only lets particles decay.
-            kind = -1 if within or most > 0.0 else -2
-            intervals.stack[count] = geometry.integer[row, 3] if most > 0.0 else kind
+        same = count > 0 and stack < 0 and intervals.stack[before] < 0
+        if same and most == intervals.density[before] and within == intervals.within[before]:
             for r in range(regions):
-                inside = left[r] >= spans.first[r, line] and position <= spans.t_out[r, left[r]]
-                intervals.inside[count, r] = 1.0 if ahead and inside else 0.0
-            count += 1
+                same = same and intervals.inside[count, r] == intervals.inside[before, r]
+            if same:
+                intervals.low[before] = position = low
+                continue
+        intervals.low[count], intervals.high[count] = low, position
+        intervals.density[count], intervals.stack[count] = most, stack
+        intervals.within[count] = within
+        count += 1
         position = low
 
 
 @kernel_part
-def stack_shares(
+def add_up(
     geometry: GeometryArrays,
-    stack: int,
+    intervals: Intervals,
+    count: int,
+    begin: float,
+    densest: float,
     density: FloatArray,
-    slope: float,
-    start: float,
-    low: float,
-    high: float,
+    origin: FloatArray,
+    direction: FloatArray,
     length: float,
-    outside: bool,
-    inside: bool,
-) -> tuple[float, float]:
-    """Return what an interval in a stack adds per chance I at its end, and where decays count."""
-    passing = 0.0
-    counted = 0.0
-    if outside and length > 0.0:
-        passing = stack_outside(
-            geometry.layer_edge, geometry.layer_material, geometry.stack, stack, density,
-            slope, start, low, high, length, np.inf,
-        )[0]  # fmt: skip
-    if inside:
-        counted = stack_inside(
-            geometry.layer_edge, geometry.layer_material, geometry.stack, stack, density,
-            slope, start, low, high, length, 0.0, np.inf,
-        )[0]  # fmt: skip
-    return passing, counted
+    chance: FloatArray,
+    rate: FloatArray,
+) -> None:
+    """Write W_r of a line to `rate`, (R,), for one decay length.
+
+    Parameters
+    ----------
+    geometry, intervals, count
+        The detector, and the line as `cut` left it.
+    begin
+        Where the first region on the line begins [cm].
+    densest, density
+        Number densities of the target [1/cm3]: the largest in `intervals`, and by material.
+    origin, direction
+        The line, (3,) each.
+    length
+        Decay length L [cm].
+    chance
+        Buffer, (R,): the chance that a particle decays in each region.
+    """
+    inverse = 1.0 / length if length > 0.0 else 0.0
+    regions = rate.size
+    for r in range(regions):
+        chance[r] = rate[r] = 0.0
+    greatest, least = 0.0, 0.0
+    # Outside of regions all chances fall alike: by `stay` since they were taken, while `made` is
+    # what has been made since, per chance.
+    stay, made = 1.0, 0.0
+    for p in range(count):
+        low, high = intervals.low[p], intervals.high[p]
+        most, stack = intervals.density[p], intervals.stack[p]
+        # Up to `lost`, what is made here does not get far enough to be seen in any sum.
+        now, lost = length * greatest * stay, _NEGLIGIBLE * least
+        if intervals.within[p] == 0.0:
+            if high <= begin and densest * now <= lost:
+                break
+            if length == 0.0:
+                stay = 0.0
+                continue
+            q, left, _ = decay_shares((high - low) * inverse)
+            if most * now > lost:
+                column = most * (length * q)
+                if stack >= 0:
+                    slope, start = axis_of(geometry, stack, origin, direction)
+                    column = stack_outside(
+                        geometry.layer_edge, geometry.layer_material, geometry.stack, stack,
+                        density, slope, start, low, high, length, np.inf,
+                    )[0]  # fmt: skip
+                made += stay * column
+            stay *= left
+            continue
+        q, left, over = 1.0, 0.0, 0.0
+        passing, counted = 0.0, most * (high - low)
+        if length > 0.0:
+            q, left, over = decay_shares((high - low) * inverse)
+            passing, counted = most * (length * q), most * (length * over)
+        if stack >= 0:
+            slope, start = axis_of(geometry, stack, origin, direction)
+            counted = stack_inside(
+                geometry.layer_edge, geometry.layer_material, geometry.stack, stack, density,
+                slope, start, low, high, length, 0.0, np.inf,
+            )[0]  # fmt: skip
+            if length > 0.0:
+                passing = stack_outside(
+                    geometry.layer_edge, geometry.layer_material, geometry.stack, stack, density,
+                    slope, start, low, high, length, np.inf,
+                )[0]  # fmt: skip
+        greatest, least = 0.0, np.inf
+        for r in range(regions):
+            inside = intervals.inside[p, r]
+            here = chance[r] * stay
+            rate[r] += chance[r] * made + (here * passing + inside * counted)
+            chance[r] = here * left + inside * q
+            greatest = max(greatest, chance[r])
+            if chance[r] > 0.0:
+                least = min(least, rate[r])
+        stay, made = 1.0, 0.0
+    for r in range(regions):
+        rate[r] += chance[r] * made
 
 
 @kernel
@@ -285,10 +369,12 @@ def line_rates(
     geometry, external = borrow_geometry(geometry), borrow_external(external)
     scratch = borrow_scratch(scratch)
     density, in_volume = borrowed(density), borrowed(in_volume)
+    origins, directions = borrowed(origins), borrowed(directions)
+    intervals, spans = borrow_intervals(intervals), borrow_spans(spans)
     _, couplings, regions = out.sums.shape
     regions -= 1
-    chance, rate = np.empty(regions), np.empty(regions)
-    left = np.empty(regions, np.int64)
+    room, room_left = np.empty((2, regions)), np.empty(regions, np.int64)
+    chance, rate, left = borrowed(room[0]), borrowed(room[1]), borrowed(room_left)
     for i in range(len(origins)):
         if weights[i] == 0.0:
             continue
@@ -324,56 +410,12 @@ def line_rates(
             densest = max(densest, intervals.density[p])
         if densest == 0.0:
             continue
+        origin, direction = origins[i], directions[i]
         for j in range(couplings):
-            length = lengths[i] * point.stretch[own, j]
-            inverse = 1.0 / length if length > 0.0 else 0.0
-            for r in range(regions):
-                chance[r] = rate[r] = 0.0
-            greatest = 0.0
-            least = 0.0
-            for p in range(count):
-                low, high = intervals.low[p], intervals.high[p]
-                stack = intervals.stack[p]
-                if high <= begin and densest * length * greatest <= _NEGLIGIBLE * least:
-                    # Upstream of all regions only the exponential is left.
-                    break
-                if stack == -2:
-                    stay = survival((high - low) * inverse) if length > 0.0 else 0.0
-                    for r in range(regions):
-                        chance[r] *= stay
-                    greatest *= stay
-                    continue
-                q, stay, over = 1.0, 0.0, 0.0
-                passing, counted = 0.0, 0.0
-                if length > 0.0:
-                    q, stay, over = decay_shares((high - low) * inverse)
-                most = intervals.density[p]
-                within = False
-                for r in range(regions):
-                    within = within or intervals.inside[p, r] > 0.0
-                if not within and most * length * greatest <= _NEGLIGIBLE * least:
-                    # What is made here does not get far enough to be seen in the sums.
-                    most = 0.0
-                elif stack >= 0:
-                    slope, start_at = axis_of(geometry, stack, origins[i], directions[i])
-                    passing, counted = stack_shares(
-                        geometry, stack, here, slope, start_at, low, high, length,
-                        greatest > 0.0, within,
-                    )  # fmt: skip
-                elif most > 0.0:
-                    if length > 0.0:
-                        passing, counted = most * (length * q), most * (length * over)
-                    else:
-                        counted = most * (high - low)
-                greatest = 0.0
-                least = np.inf
-                for r in range(regions):
-                    inside = intervals.inside[p, r]
-                    rate[r] += chance[r] * passing + inside * counted
-                    chance[r] = chance[r] * stay + inside * q
-                    greatest = max(greatest, chance[r])
-                    if chance[r] > 0.0:
-                        least = min(least, rate[r])
+            add_up(
+                geometry, intervals, count, begin, densest, here, origin, direction,
+                lengths[i] * point.stretch[own, j], chance, rate,
+            )  # fmt: skip
             joint = 0.0
             for r in range(regions):
                 x = weights[i] * point.factor[own, j] * rate[r]
