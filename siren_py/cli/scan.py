@@ -37,8 +37,8 @@ def add(sub: Subparsers) -> None:
         "scan",
         run,
         "compute expected events over a plane of masses and couplings",
-        "Simulate a plane of masses and couplings to a given precision. Events of one coupling "
-        "serve its neighbours by exact reweighting. Prints expected events with their error and "
+        "Simulate a plane of masses and couplings to a given precision. What is made for one "
+        "coupling serves its neighbours exactly. Prints expected events with their error and "
         "effective size; with --output every finished mass is kept, and the same command goes on "
         "where it was interrupted. Every option may also stand in a TOML file; options win.",
         _EXAMPLES,

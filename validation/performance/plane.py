@@ -3,8 +3,8 @@
     python validation/performance/plane.py [--points 60] [--workers 2] [--write]
 
 On nd280 and on nd280-upgrade, fluxes of both modes together, decay "nu e+ e-", masses from 0.02 to
-1 GeV, couplings from 1e-8 to 1e-4 per GeV: first the three TPCs together, then each of the three by
-itself, 1 % in each. Seconds of the clock and of the CPU; a small scan before has compiled and
+1 GeV, couplings from 1e-8 to 1e-4 per GeV: first the three TPCs together, then each of the three to
+1 %. Seconds of the clock and of the CPU; a small scan before has compiled and
 loaded what is needed. `--write` keeps the table in plane.txt next to this file.
 """
 
