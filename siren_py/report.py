@@ -127,14 +127,14 @@ def summarise(sample: Sample, pot: float | Mapping[str, float]) -> Summary:
         f"{config.get('detector', {}).get('name')}, region {config.get('region')}, "
         f"flux {fluxes}, decay {config.get('decay') or 'any'}"
     )
-    # One pass for all: the events of a large sample come from disk.
+    # One pass for all, without vertices and particles: large samples come from disk.
     keys = ("region", "material", "target_part")
     labels = {key: sample._labels(key) for key in keys}
     exposure = exposure_by_flux(pot, sample.lookup["fluxes"])
     replicas = sample.replicas
     plain, total = Sums(sample.attempts), Sums(sample.attempts, replicas=replicas)
     by = {key: Sums(sample.attempts, len(labels[key]), replicas) for key in keys}
-    for table in sample.tables():
+    for table in sample._store.events():
         weights, run = sample._table_weights(table, exposure), run_of(table)
         plain.add(product_of_factors(table), run=run)
         event = table.events["event"]

@@ -140,7 +140,7 @@ class Sample(SampleViews):
     @property
     def runs(self) -> IntArray | None:
         """Number of the run of each event, (n,), in a combined sample; None for a single run."""
-        runs = [run_of(table) for table in self._store]
+        runs = [run_of(table) for table in self._store.events()]
         known = [r for r in runs if r is not None]
         return np.concatenate(known) if known else None
 
@@ -188,18 +188,18 @@ class Sample(SampleViews):
             return self.weights
         if name not in self._store[0].events:
             raise unknown_name("event column", name, self.columns)
-        return np.concatenate([t.events[name] for t in self._store])
+        return np.concatenate([t.events[name] for t in self._store.events()])
 
     @property
     def weights(self) -> FloatArray:
         """Expected number of events per proton on target of each event, shape (n,)."""
-        products = np.concatenate([product_of_factors(t) for t in self._store])
+        products = np.concatenate([product_of_factors(t) for t in self._store.events()])
         return np.asarray(products / self.n_attempts)
 
     def weights_at(self, pot: float | Mapping[str, float]) -> FloatArray:
         """Return the weights times the exposure `pot` of each event's flux, shape (n,)."""
         exposure = exposure_by_flux(pot, self._names["fluxes"])
-        return np.concatenate([self._table_weights(t, exposure) for t in self._store])
+        return np.concatenate([self._table_weights(t, exposure) for t in self._store.events()])
 
     def _table_weights(self, table: EventTable, exposure: FloatArray) -> FloatArray:
         return product_of_factors(table) * (exposure[table.events["flux"]] / self.n_attempts)
@@ -207,7 +207,7 @@ class Sample(SampleViews):
     def names(self, key: str) -> npt.NDArray[np.object_]:
         """Return the name of each event's `key`, e.g. ``names("material")``, shape (n,)."""
         labels = self._labels(key)
-        index = np.concatenate([self._category(key, t) for t in self._store])
+        index = np.concatenate([self._category(key, t) for t in self._store.events()])
         named: npt.NDArray[np.object_] = np.asarray(labels, dtype=object)[index]
         return named
 
@@ -316,7 +316,7 @@ class Sample(SampleViews):
         exposure = exposure_by_flux(pot, self._names["fluxes"])
         sums = Sums(self.attempts, replicas=self.replicas)
         chosen = None if cut is None else as_cut(cut)
-        for table in self._store:
+        for table in self._store.events() if chosen is None else self._store:
             weights = self._table_weights(table, exposure)
             if chosen is not None:
                 weights = np.where(evaluate_cut(chosen, self._with_table(table)), weights, 0.0)
@@ -327,7 +327,7 @@ class Sample(SampleViews):
     def effective_size(self) -> float:
         """Number of events of equal weight with the same relative error: (sum w)^2 / sum w^2."""
         sums = Sums(self.attempts)
-        for table in self._store:
+        for table in self._store.events():
             sums.add(product_of_factors(table), run=run_of(table))
         return sums.effective_size
 
@@ -350,7 +350,7 @@ class Sample(SampleViews):
         labels = self._labels(key)
         exposure = exposure_by_flux(pot, self._names["fluxes"])
         sums = Sums(self.attempts, len(labels), self.replicas)
-        for table in self._store:
+        for table in self._store.events():
             weights = self._table_weights(table, exposure)
             sums.add(weights, self._category(key, table), run_of(table), table.events["event"])
         return sums.by_name(labels)

@@ -37,6 +37,8 @@ class TableStore:
         self._limit = limit
         self._tables: list[EventTable | Path | Load] = []
         self._in_memory = 0
+        self._is_full = False
+        self._short: dict[int, Load] = {}
         self._lengths: list[int] = []
         self._folder: Path | None = None
 
@@ -49,17 +51,22 @@ class TableStore:
             return
         self._tables.append(self._spill(table))
 
-    def append_later(self, length: int, load: Load) -> None:
+    def append_later(self, length: int, load: Load, load_events: Load | None = None) -> None:
         """Add a table of `length` events that `load` fetches whenever it is asked for.
 
-        What fits into memory is fetched once and kept.
+        What fits into memory is fetched once and kept. If `load_events` is given, it fetches a
+        table of the event columns alone; see `events`.
         """
+        if load_events is not None:
+            self._short[len(self._tables)] = load_events
         self._lengths.append(length)
         self._tables.append(load)
 
     def has_room(self, table: EventTable) -> bool:
         """Return whether a table would be kept in memory."""
-        return self._in_memory + table.nbytes <= self._limit
+        has_room = self._in_memory + table.nbytes <= self._limit
+        self._is_full |= not has_room
+        return has_room
 
     def _spill(self, table: EventTable) -> Path:
         """Write a table to the store's own folder, which goes when the store goes."""
@@ -96,6 +103,18 @@ class TableStore:
             self._tables[number] = fetched
             self._in_memory += fetched.nbytes
         return fetched
+
+    def events(self) -> Iterator[EventTable]:
+        """Iterate over the tables for their event columns; vertices and particles may lack.
+
+        Where the tables do not all fit into memory, this is faster than fetching them in full.
+        """
+        for number, table in enumerate(self._tables):
+            short = self._short.get(number)
+            if short is None or not self._is_full or isinstance(table, EventTable):
+                yield self[number]
+            else:
+                yield short()
 
     @property
     def lengths(self) -> list[int]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -90,6 +90,10 @@ class EventReader(ABC):
         if missing:
             raise FormatError(f"{self.path} lacks the {self.parts} {', '.join(sorted(missing))}.")
 
+    def _read_events(self, start: int, stop: int) -> tuple[EventTable, Columns]:
+        """Read as `_read`, but the event columns only, where the format makes that faster."""
+        return self._read(start, stop)
+
     def table(self, start: int, stop: int) -> EventTable:
         """Read the events from entry `start` to before `stop`.
 
@@ -98,9 +102,18 @@ class EventReader(ABC):
         FormatError
             If they are damaged, or the weights do not agree with their factors.
         """
+        return self._checked(self._read, start, stop)
+
+    def events(self, start: int, stop: int) -> EventTable:
+        """Read as `table`, but perhaps without vertices and particles."""
+        return self._checked(self._read_events, start, stop)
+
+    def _checked(
+        self, read: Callable[[int, int], tuple[EventTable, Columns]], start: int, stop: int
+    ) -> EventTable:
         # Damaged factors may overflow; their product is then none of a weight.
         with self._errors(), self._lock, np.errstate(over="ignore"):
-            table, derived = self._read(start, stop)
+            table, derived = read(start, stop)
             product = product_of_factors(table) / self.record["n_attempts"]
             if len(table) != stop - start:
                 raise FormatError(
@@ -139,15 +152,20 @@ class EventReader(ABC):
                 store.append(table)
             else:
                 # What is in a file need not be written to another one.
-                store.append_later(len(table), partial(self.table, start, stop))
+                self._append_later(store, start, stop)
         return self.sample(store)
 
     def later(self, injector: Injector | ArrivalInjector | None = None) -> Sample:
         """Return the sample without reading its events, which are fetched when needed."""
         store = TableStore()
         for start, stop in self.pieces():
-            store.append_later(stop - start, partial(self.table, start, stop))
+            self._append_later(store, start, stop)
         return self.sample(store, injector)
+
+    def _append_later(self, store: TableStore, start: int, stop: int) -> None:
+        store.append_later(
+            stop - start, partial(self.table, start, stop), partial(self.events, start, stop)
+        )
 
 
 def steps(n: int) -> Iterator[tuple[int, int]]:

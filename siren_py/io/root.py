@@ -344,9 +344,19 @@ class RootReader(EventReader):
                 )
 
     def _read(self, start: int, stop: int) -> tuple[EventTable, Columns]:
-        names = [*self.columns, "weight", *_JAGGED]
-        data = self._tree.arrays(names, entry_start=start, entry_stop=stop, array_cache=None)
+        data = self._arrays([*self.columns, "weight", *_JAGGED], start, stop)
         return _table_of(data, self.columns), {"weight": np.asarray(data["weight"])}
+
+    def _read_events(self, start: int, stop: int) -> tuple[EventTable, Columns]:
+        import awkward as ak
+
+        data = self._arrays([*self.columns, "weight"], start, stop)
+        none = np.zeros(len(data), dtype=np.int64)
+        events = {name: ak.to_numpy(data[name]) for name in self.columns}
+        return EventTable(events, {}, none, {}, none), {"weight": np.asarray(data["weight"])}
+
+    def _arrays(self, names: list[str], start: int, stop: int) -> Any:
+        return self._tree.arrays(names, entry_start=start, entry_stop=stop, array_cache=None)
 
     def _event_column(self, name: str, start: int, stop: int) -> Any:
         return self._tree.arrays([name], entry_start=start, entry_stop=stop)[name]

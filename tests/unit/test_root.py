@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 import siren_py as sp
 from siren_py.errors import ConfigError, FormatError, OutputError
 from siren_py.geometry import Box
-from siren_py.io.root import write_root
+from siren_py.io.root import RootReader, write_root
 from siren_py.sample import KEYS, Sample
 from siren_py.store import TableStore
 from siren_py.tree import EventTable
@@ -182,6 +182,32 @@ def test_tables_on_disk_are_written_too(sample, tmp_path):
     spilled = Sample(store, sample.n_attempts, sample.lookup, sample.provenance)
     spilled.to_root(tmp_path / "spilled.root")
     assert_same(sample, sp.read_root(tmp_path / "spilled.root"))
+
+
+def test_sums_over_large_files_read_the_event_columns_only(sample, path, monkeypatch):
+    reader = RootReader(path)
+    monkeypatch.setattr("siren_py.io.reader.TableStore", lambda: TableStore(limit=1000))
+    large = reader.load()
+    read = []
+    monkeypatch.setattr(RootReader, "_read", lambda *_: read.append(_))
+    # The order of the sums is the only difference.
+    assert large.expected(1e21) == pytest.approx(sample.expected(1e21), rel=1e-13)
+    assert large.by("material").keys() == sample.by("material").keys()
+    assert large.effective_size == pytest.approx(sample.effective_size, rel=1e-13)
+    assert str(large.summary({"fhc": 1e21, "rhc": 2e21})) == str(
+        sample.summary({"fhc": 1e21, "rhc": 2e21})
+    )
+    np.testing.assert_array_equal(large.weights, sample.weights)
+    np.testing.assert_array_equal(large.names("material"), sample.names("material"))
+    assert not read
+    monkeypatch.undo()
+    np.testing.assert_array_equal(large["q2"], sample["q2"])
+    assert_same(sample, large)
+
+    def upstream(s):
+        return s.vertices(1)[:, 2] < 1 * m
+
+    assert large.expected(cut=upstream) == pytest.approx(sample.expected(cut=upstream), rel=1e-13)
 
 
 def test_progress_counts_events(sample, tmp_path):
