@@ -10,11 +10,18 @@ import numpy as np
 from siren_py._typing import FloatArray, IntArray
 from siren_py.constants import NEUTRON_MASS, PROTON_MASS, SPEED_OF_LIGHT
 from siren_py.flux import FluxLike
-from siren_py.injection.builder import Block, TreeBuilder
+from siren_py.injection.builder import Block, TreeBuilder, floats, integers
 from siren_py.injection.growth import Frontier, Growth
+from siren_py.injection.layout_kernels import (
+    end_in_slots,
+    incoming_particles,
+    scatter,
+    scatter_vectors,
+    turn_events,
+)
 from siren_py.injection.signal import Signal, draw_choice
 from siren_py.particles import PDG
-from siren_py.tree import BEAM, FINAL, INTERMEDIATE, TARGET, Columns, EventTable
+from siren_py.tree import BEAM, FINAL, TARGET, Columns, EventTable
 from siren_py.weighting import FACTORS, product_of_factors
 
 _Array = TypeVar("_Array", bound=np.ndarray[Any, Any])
@@ -25,7 +32,10 @@ _NUCLEONS = {"proton": (PDG.PROTON, PROTON_MASS), "neutron": (PDG.NEUTRON, NEUTR
 
 @dataclass
 class Batch:
-    """Events of one flux and one process that survived placement."""
+    """Attempts of one flux and one process, and which of them became events.
+
+    All arrays have a row per attempt; `polarization` is that of the particle in `slot`, (n, 3).
+    """
 
     flux: int
     attempt: IntArray
@@ -45,9 +55,13 @@ class Batch:
     process: str
     part: IntArray
     target: IntArray
+    keep: IntArray | None = None
+    """Rows of the attempts that became events; None for all."""
+    rotation: FloatArray | None = None
+    """What turns `momenta` to the frame of the detector, (3, 3) or (n, 3, 3); None: they are."""
 
     def __len__(self) -> int:
-        return int(self.attempt.size)
+        return int(self.attempt.size if self.keep is None else self.keep.size)
 
 
 class Assembler:
@@ -81,8 +95,14 @@ class Assembler:
         growth: Growth,
     ) -> None:
         self.fluxes, self._beam = fluxes, beam
-        self._target_codes, self._target_masses = target_codes, target_masses
-        self._nucleons = {i: _NUCLEONS[p] for i, p in enumerate(parts) if p in _NUCLEONS}
+        # The last one is that of events without a target.
+        self._codes = np.append(target_codes, -1)
+        shape = (target_codes.size, len(parts))
+        self._struck_codes = np.broadcast_to(target_codes[:, None], shape).copy()
+        self._struck_masses = np.broadcast_to(target_masses[:, None], shape).copy()
+        for i, part in enumerate(parts):
+            if part in _NUCLEONS:
+                self._struck_codes[:, i], self._struck_masses[:, i] = _NUCLEONS[part]
         self.processes, self.signal, self.growth = processes, signal, growth
 
     def assemble(
@@ -95,7 +115,8 @@ class Assembler:
         """Build the table of a chunk; the first attempt of the chunk has the number `first`."""
         sizes = [len(b) for b in batches]
         total = sum(sizes)
-        attempts = np.concatenate([b.attempt for b in batches]) if batches else np.zeros(0, int)
+        kept = [b.attempt if b.keep is None else taken(b.attempt, b.keep) for b in batches]
+        attempts = np.concatenate(kept) if kept else np.zeros(0, int)
         # Row of each event in the chunk: events are stored in the order of their attempts.
         row_of = np.empty(total, dtype=np.int64)
         row_of[np.argsort(attempts, kind="stable")] = np.arange(total)
@@ -105,7 +126,8 @@ class Assembler:
         for batch, size in zip(batches, sizes, strict=True):
             rows = row_of[start : start + size]
             start += size
-            self._fill(builder, events, batch, rows, first, rngs)
+            self._fill(builder, events, batch, rows, rngs)
+        events["event"] += first
         table = builder.build(events)
         # A weight that is no number is the fault of a process: it must stop the run at once.
         product_of_factors(table)
@@ -117,93 +139,87 @@ class Assembler:
         events: Columns,
         batch: Batch,
         rows: IntArray,
-        first: int,
         rngs: dict[str, np.random.Generator],
     ) -> None:
         flux = self.fluxes[batch.flux]
-        events["event"][rows] = batch.attempt + first
+        code, m, k = int(flux.pdg), rows.size, batch.pdg.shape[1]
+        keep = np.arange(m) if batch.keep is None else batch.keep
         events["flux"][rows] = batch.flux
-        events["primary_pdg"][rows] = int(flux.pdg)
-        events["primary_energy"][rows] = batch.energy
-        struck = np.flatnonzero(batch.target >= 0)
-        events["target"][taken(rows, struck)] = self._target_codes[taken(batch.target, struck)]
-        events["target_part"][rows] = batch.part
-        events["decay_length"][rows] = batch.length
-        for i, axis in enumerate("xyz"):
-            events[f"polarization_{axis}"][rows] = batch.polarization[:, i]
-        for columns in (batch.where, batch.factors, batch.invariants):
-            for name, value in columns.items():
-                events[name][rows] = value
-        time = batch.vertex @ self._beam / SPEED_OF_LIGHT
-        process = self.processes.index(batch.process)
-        vertex = builder.add_vertex(rows, batch.vertex, time, process, batch.where["volume"])
-        self._add_incoming(builder, batch, rows, vertex, int(flux.pdg))
+        events["primary_pdg"][rows] = code
+        columns: Columns = {
+            "event": batch.attempt, "primary_energy": batch.energy, "decay_length": batch.length,
+            "target": self._codes[batch.target], "target_part": batch.part,
+            **batch.where, **batch.factors, **batch.invariants,
+        }  # fmt: skip
+        for name, values in columns.items():
+            if events[name].dtype == np.float64:
+                scatter(floats(values), keep, rows, events[name])
+            else:
+                scatter(integers(values), keep, rows, events[name])
+        polarization = [events[f"polarization_{axis}"] for axis in "xyz"]
+        scatter_vectors(batch.polarization, keep, rows, *polarization)
+
+        pdg, momenta = np.empty((m, k), dtype=np.int64), np.empty((m, k, 4))
+        signal, time = np.empty((m, 4)), np.empty((2, m))
+        rotation = np.eye(3) if batch.rotation is None else batch.rotation
+        turn_events(
+            keep, integers(batch.pdg), floats(batch.momenta), batch.slot,
+            floats(rotation).reshape(-1, 3, 3), batch.vertex, batch.decay, self._beam,
+            SPEED_OF_LIGHT, pdg, momenta, signal, time,
+        )  # fmt: skip
+        process, volume = self.processes.index(batch.process), batch.where["volume"]
+        vertex = builder.add_vertex(rows, batch.vertex, time[0], process, volume, keep)
+        self._add_incoming(builder, batch, keep, rows, vertex, code)
+        block = builder.add_particles(rows, pdg, momenta, FINAL, vertex)
         frontier = Frontier()
-        blocks = []
-        for k in range(batch.pdg.shape[1]):
-            present = np.flatnonzero(batch.pdg[:, k])
-            block = builder.add_outgoing(
-                taken(rows, present), present, k, batch.pdg, batch.momenta, FINAL,
-                taken(vertex, present),
-            )  # fmt: skip
-            blocks.append(block)
-            code = taken(batch.pdg[:, k], present)
-            position = np.flatnonzero(self.growth.follows(code) & (taken(batch.slot, present) != k))
-            other = present[position]
-            frontier.add(
-                block, position, batch.pdg[other, k], batch.momenta[other, k],
-                batch.vertex[other], time[other], rows[other],
-            )  # fmt: skip
+        slot = taken(batch.slot, keep)
+        frontier.add(block, self.growth.followed(pdg, slot), batch.vertex, keep, time[0])
         if not self.signal.prompt:
-            self._decay(builder, events, batch, rows, time, blocks, frontier, rngs["decay"])
+            self._decay(builder, events, batch, keep, block, slot, signal, time[1], frontier,
+                        rngs["decay"])  # fmt: skip
         factor = self.growth.run(builder, frontier, self.processes, rngs["growth"])
         for event_rows, weight in factor:
             np.multiply.at(events["factor_final_state"], event_rows, weight)
 
     def _add_incoming(
-        self, builder: TreeBuilder, batch: Batch, rows: IntArray, vertex: IntArray, pdg: int
+        self,
+        builder: TreeBuilder,
+        batch: Batch,
+        keep: IntArray,
+        rows: IntArray,
+        vertex: IntArray,
+        pdg: int,
     ) -> None:
         """Add the beam particle and, where there is one, the target; both end at vertex 0."""
-        n = len(batch)
-        # A particle that arrives has a mass: it leaves vertex 0 as it came.
-        mass = self.signal.masses.get(pdg, 0.0)
-        p = np.sqrt(np.maximum((batch.energy - mass) * (batch.energy + mass), 0.0))
-        beam = np.zeros((n, 4))
-        beam[:, 0] = batch.energy
-        beam[:, 1:] = p[:, None] * batch.neutrino
-        block = builder.add_particle(rows, pdg, beam, BEAM, -1)
-        block.end_vertex[:] = vertex
-        there = np.flatnonzero(batch.target >= 0)
-        if not there.size:
-            return
-        target, part = taken(batch.target, there), taken(batch.part, there)
-        at_rest = np.zeros((there.size, 4))
-        at_rest[:, 0] = self._target_masses[target]
-        struck = self._target_codes[target]
-        for number, (code, nucleon_mass) in self._nucleons.items():
-            at_rest[part == number, 0] = nucleon_mass
-            struck[part == number] = code
-        block = builder.add_particle(taken(rows, there), struck, at_rest, TARGET, -1)
-        block.end_vertex[:] = taken(vertex, there)
+        # One row serves all where the beam is parallel.
+        same = batch.neutrino.strides[0] == 0
+        codes, momenta = np.empty((rows.size, 2), dtype=np.int64), np.empty((rows.size, 2, 4))
+        incoming_particles(
+            keep, batch.energy, floats(batch.neutrino[:1] if same else batch.neutrino),
+            # A particle that arrives has a mass: it leaves vertex 0 as it came.
+            pdg, self.signal.masses.get(pdg, 0.0), batch.target, batch.part, self._struck_codes,
+            self._struck_masses, codes, momenta,
+        )  # fmt: skip
+        beam = builder.add_particles(rows, codes, momenta, (BEAM, TARGET), np.full(rows.size, -1))
+        beam.ends()[:] = vertex[:, None]
 
     def _decay(
         self,
         builder: TreeBuilder,
         events: Columns,
         batch: Batch,
-        rows: IntArray,
+        keep: IntArray,
+        block: Block,
+        slot: IntArray,
+        momentum: FloatArray,
         time: FloatArray,
-        blocks: list[Block],
         frontier: Frontier,
         rng: np.random.Generator,
     ) -> None:
         """Let the signal particles decay at the points that were drawn for them."""
-        pdg = in_slots(batch.pdg, batch.slot)
-        momentum = in_slots(batch.momenta, batch.slot)
-        speed = np.sqrt(np.einsum("ij,ij->i", momentum[:, 1:], momentum[:, 1:])) / momentum[:, 0]
-        way = batch.decay - batch.vertex
-        flight = np.sqrt(np.einsum("ij,ij->i", way, way))
-        later = time + flight / (np.where(speed > 0.0, speed, 1.0) * SPEED_OF_LIGHT)
+        pdg = in_slots(block.pdg, slot)
+        polarization = taken(batch.polarization, keep)
+        ends = block.ends()
         for code in map(int, self.signal.pdgs):
             mine = np.flatnonzero(pdg == code)
             if not mine.size:
@@ -217,40 +233,21 @@ class Assembler:
                 state = choice.decay.sample(
                     choice.channel,
                     taken(momentum, some),
-                    taken(batch.polarization, some),
+                    taken(polarization, some),
                     taken(pdg, some),
                     rng,
                 )
-                at, end = taken(rows, some), taken(later, some)
+                at, end, source = taken(block.event, some), taken(time, some), taken(keep, some)
                 events["channel"][at] = choice.number
                 events["factor_branching"][at] = choice.factor
-                events["factor_final_state"][at] *= state.weight
+                events["factor_final_state"][at] = state.weight
                 vertex = builder.add_vertex(
-                    at,
-                    taken(batch.decay, some),
-                    end,
-                    self.processes.index(choice.decay.name),
-                    taken(batch.where["decay_volume"], some),
-                )
-                slot = taken(batch.slot, some)
-                for k, block in enumerate(blocks):
-                    ended = np.flatnonzero(slot == k)
-                    row = taken(some, ended)
-                    if block.source.size < len(batch):
-                        row = np.searchsorted(block.source, row)
-                    builder.end_particle(block, row, taken(vertex, ended), INTERMEDIATE)
-                for k in range(state.pdg.shape[1]):
-                    exists = np.flatnonzero(state.pdg[:, k])
-                    block = builder.add_outgoing(
-                        taken(at, exists), exists, k, state.pdg, state.momenta, FINAL,
-                        taken(vertex, exists),
-                    )  # fmt: skip
-                    position = np.flatnonzero(self.growth.follows(taken(state.pdg[:, k], exists)))
-                    made = exists[position]
-                    frontier.add(
-                        block, position, state.pdg[made, k], state.momenta[made, k],
-                        batch.decay[some[made]], end[made], at[made],
-                    )  # fmt: skip
+                    at, batch.decay, end, self.processes.index(choice.decay.name),
+                    batch.where["decay_volume"], source,
+                )  # fmt: skip
+                end_in_slots(ends, some, taken(slot, some), vertex)
+                made = builder.add_particles(at, state.pdg, state.momenta, FINAL, vertex)
+                frontier.add(made, self.growth.followed(made.pdg), batch.decay, source, end)
 
 
 def taken(values: _Array, rows: IntArray) -> _Array:
@@ -266,15 +263,16 @@ def in_slots(values: _Array, slot: IntArray) -> _Array:
 
 
 def _empty_columns(n: int, invariants: list[str]) -> Columns:
-    """Return the event columns of n events, nothing known yet."""
-    columns: Columns = {"event": np.zeros(n, dtype=np.int64)}
+    """Return the event columns of n events, blank where all batches fill them."""
+    columns: Columns = {"event": np.empty(n, dtype=np.int64)}
     for name in (
         "flux", "primary_pdg", "target", "target_part", "channel",
         "volume", "material", "decay_volume", "region",
     ):  # fmt: skip
-        columns[name] = np.full(n, -1, dtype=np.int32)
+        columns[name] = np.empty(n, dtype=np.int32)
+    columns["channel"][:] = -1
     for name in ("primary_energy", "decay_length", *(f"polarization_{a}" for a in "xyz")):
-        columns[name] = np.zeros(n)
+        columns[name] = np.empty(n)
     for name in invariants:
         columns[name] = np.full(n, np.nan)
     for name in FACTORS:

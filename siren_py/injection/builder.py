@@ -8,44 +8,60 @@ from dataclasses import dataclass
 import numpy as np
 
 from siren_py._typing import FloatArray, IntArray
-from siren_py.injection.layout_kernels import count_up, lay_particles, lay_vertices
+from siren_py.injection.layout_kernels import (
+    count_particles,
+    count_up,
+    lay_particles,
+    lay_vertices,
+)
 from siren_py.tree import PARTICLE_COLUMNS, VERTEX_COLUMNS, Columns, EventTable, offsets_of
 
-_AT_A_TIME = 2048
+_AT_A_TIME = 4096
 
 
 @dataclass
 class Block:
-    """Particles of some events, in ascending order: at most one per event.
+    """Particles that leave one vertex in each of some events, which are in ascending order.
 
     Attributes
     ----------
     event
         Event of each row, shape (m,).
     number
-        Number of the row within its event, shape (m,).
-    source, slot, pdg, momenta
-        Row i is pdg[source[i], slot] with momenta[source[i], slot]; shapes (m,), a number,
-        (n, k), (n, k, 4).
-    status, vertex, end_vertex
-        Values of these columns, each of shape (m,).
+        Number, within its event, of the first particle of the row, shape (m,).
+    pdg, momenta
+        Particles of the rows, shapes (m, k) and (m, k, 4); where the code is 0 there is none.
+    status
+        Status of the particles by slot, shape (k,); final ones that end are intermediate.
+    vertex
+        Production vertices, shape (m,).
+    end_vertex
+        Where the particles end, -1 for nowhere, shape (m, k); None until the first one ends.
     """
 
     event: IntArray
     number: IntArray
-    source: IntArray
-    slot: int
     pdg: IntArray
     momenta: FloatArray
     status: IntArray
     vertex: IntArray
-    end_vertex: IntArray
+    end_vertex: IntArray | None = None
+
+    def ends(self) -> IntArray:
+        """Return where the particles end, to be written to, shape (m, k)."""
+        if self.end_vertex is None:
+            self.end_vertex = np.full(self.pdg.shape, -1, dtype=np.int64)
+        return self.end_vertex
+
+
+_NO_ENDS = np.empty((0, 0), dtype=np.int64)
 
 
 @dataclass
 class _VertexBlock:
     event: IntArray
     number: IntArray
+    source: IntArray
     position: FloatArray
     time: FloatArray
     process: int
@@ -68,69 +84,40 @@ class TreeBuilder:
         time: FloatArray,
         process: int,
         volume: IntArray,
+        source: IntArray | None = None,
     ) -> IntArray:
-        """Add one vertex to each of the events; return its number within the event, (m,)."""
-        number = np.empty(event.size, dtype=np.int64)
-        count_up(self._vertex_counts, event, number)
-        self._vertices.append(
-            _VertexBlock(
-                event, number, _floats(position), _floats(time), int(process), _integers(volume)
-            )
-        )
-        return number
+        """Add one vertex to each of the events; return its number within the event, (m,).
 
-    def add_particle(
-        self,
-        event: IntArray,
-        pdg: IntArray | int,
-        momentum: FloatArray,
-        status: int,
-        vertex: IntArray | int,
-    ) -> Block:
-        """Add one particle to each of the events; `vertex` is its production vertex."""
-        n = event.size
-        codes = _integers(np.broadcast_to(np.asarray(pdg), (n,))).reshape(n, 1)
-        return self.add_outgoing(
-            event, np.arange(n), 0, codes, momentum.reshape(n, 1, 4), status, vertex
-        )
-
-    def add_outgoing(
-        self,
-        event: IntArray,
-        source: IntArray,
-        slot: int,
-        pdg: IntArray,
-        momenta: FloatArray,
-        status: int,
-        vertex: IntArray | int,
-    ) -> Block:
-        """Add to each of the events the particle in a slot of row `source` of a final state.
-
-        Shapes as in `Block`; `vertex` is the production vertex.
+        `time` is (m,); position (n, 3) and volume (n,) are taken at the rows `source` (m,), one
+        after another where it is None.
         """
         number = np.empty(event.size, dtype=np.int64)
-        count_up(self._particle_counts, event, number)
-        full = event.shape
-        block = Block(
-            event,
-            number,
-            source,
-            slot,
-            _integers(pdg),
-            _floats(momenta),
-            np.full(full, status, dtype=np.int64),
-            _integers(np.broadcast_to(np.asarray(vertex), full)),
-            np.full(full, -1, dtype=np.int64),
+        count_up(self._vertex_counts, event, number)
+        rows = np.arange(event.size) if source is None else source
+        block = _VertexBlock(
+            event, number, rows, floats(position), floats(time), int(process), integers(volume)
         )
+        self._vertices.append(block)
+        return number
+
+    def add_particles(
+        self,
+        event: IntArray,
+        pdg: IntArray,
+        momenta: FloatArray,
+        status: int | tuple[int, ...],
+        vertex: IntArray,
+    ) -> Block:
+        """Add the particles of a final state to each of the events; shapes as in `Block`.
+
+        `status` is one for all slots, or one for each.
+        """
+        codes, number = integers(pdg), np.empty(event.size, dtype=np.int64)
+        count_particles(self._particle_counts, event, codes, number)
+        states = np.full(codes.shape[1], status, dtype=np.int64)
+        block = Block(event, number, codes, floats(momenta), states, integers(vertex))
         self._particles.append(block)
         return block
-
-    def end_particle(
-        self, block: Block, rows: IntArray, vertex: IntArray | int, status: int
-    ) -> None:
-        """Let the particles `rows` of a block end at `vertex` with a new status."""
-        block.end_vertex[rows] = vertex
-        block.status[rows] = status
 
     def build(self, events: Columns) -> EventTable:
         """Lay out everything that was added, with the event columns given."""
@@ -138,7 +125,7 @@ class TreeBuilder:
         vertices = _empty(VERTEX_COLUMNS, int(offsets[-1]))
         for v in self._vertices:
             lay_vertices(
-                offsets, v.event, v.number, v.position, v.time, v.process, v.volume,
+                offsets, v.event, v.number, v.source, v.position, v.time, v.process, v.volume,
                 *(vertices[name] for name in ("x", "y", "z", "time", "process", "volume")),
             )  # fmt: skip
         offsets = offsets_of(self._particle_counts)
@@ -150,19 +137,25 @@ class TreeBuilder:
         bounds = [np.searchsorted(p.event, edges).tolist() for p in self._particles]
         for step in range(len(edges) - 1):
             for p, bound in zip(self._particles, bounds, strict=True):
+                ends = _NO_ENDS if p.end_vertex is None else p.end_vertex
                 lay_particles(
-                    bound[step], bound[step + 1], offsets, p.event, p.number, p.source, p.pdg,
-                    p.momenta, p.slot, p.status, p.vertex, p.end_vertex, *columns,
+                    bound[step], bound[step + 1], offsets, p.event, p.number, p.pdg, p.momenta,
+                    p.status, p.vertex, ends, *columns,
                 )  # fmt: skip
         return EventTable(events, vertices, self._vertex_counts, particles, self._particle_counts)
 
 
-def _floats(values: FloatArray) -> FloatArray:
-    return np.ascontiguousarray(values, dtype=np.float64)
+# Kernels would be compiled again for the views that processes of a user's own may give.
 
 
-def _integers(values: IntArray) -> IntArray:
-    return np.ascontiguousarray(values, dtype=np.int64)
+def floats(values: FloatArray) -> FloatArray:
+    """Return an array as kernels take it: contiguous, writable, of float64."""
+    return np.require(values, np.float64, ("C", "W"))
+
+
+def integers(values: IntArray) -> IntArray:
+    """Return an array as kernels take it: contiguous, writable, of int64."""
+    return np.require(values, np.int64, ("C", "W"))
 
 
 def _empty(columns: Mapping[str, type[np.generic]], n: int) -> Columns:

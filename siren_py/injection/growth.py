@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from siren_py._numba import kernel
-from siren_py._typing import BoolArray, FloatArray, IntArray
+from siren_py._typing import FloatArray, IntArray
 from siren_py.constants import HBARC, SPEED_OF_LIGHT
 from siren_py.errors import ConfigError
 from siren_py.geometry.borrowing import borrow_external, borrow_geometry, borrow_scratch
@@ -33,7 +33,7 @@ from siren_py.injection.rays import rotations_to
 from siren_py.injection.reactions import Reactions
 from siren_py.injection.signal import Choice, ModelLike, draw_choice
 from siren_py.processes.base import FinalState
-from siren_py.tree import FINAL, INTERMEDIATE
+from siren_py.tree import FINAL
 
 if TYPE_CHECKING:
     from siren_py.detector import DetectorModel
@@ -45,6 +45,7 @@ _ENERGY_RANGE = (1e-6, 1e6)
 @dataclass
 class _Entry:
     block: Block
+    slot: int
     position: IntArray
     pdg: IntArray
     momentum: FloatArray
@@ -62,16 +63,46 @@ class Frontier:
     def add(
         self,
         block: Block,
-        position: IntArray,
-        pdg: IntArray,
-        momentum: FloatArray,
-        point: FloatArray,
+        followed: list[tuple[int, IntArray]],
+        points: FloatArray,
+        source: IntArray,
         time: FloatArray,
-        rows: IntArray,
     ) -> None:
-        """Add the particles `position` of a block, with momentum, place, time and event."""
-        if position.size:
-            self.entries.append(_Entry(block, position, pdg, momentum, point, time, rows))
+        """Add particles of a block of m rows.
+
+        Parameters
+        ----------
+        block
+            The block.
+        followed
+            Slots, and rows of the block that have a particle there to be followed.
+        points, source
+            Production points [cm], (n, 3); row i of the block takes points[source[i]].
+        time
+            Production times [ns], (m,).
+        """
+        for slot, position in followed:
+            entry = _Entry(
+                block, slot, position, block.pdg[position, slot], block.momenta[position, slot],
+                points[source[position]], time[position], block.event[position],
+            )  # fmt: skip
+            self.entries.append(entry)
+
+
+@kernel
+def find_followed(pdg: IntArray, codes: IntArray, skip: IntArray, found: IntArray) -> int:
+    """Write the flat positions in `pdg` (m, k) that have one of the codes; return how many.
+
+    What is in the slot skip[i] of row i is left out; `skip` is empty if nothing is.
+    """
+    count = 0
+    for i in range(len(pdg)):
+        for k in range(pdg.shape[1]):
+            for code in codes:
+                if pdg[i, k] == code and not (len(skip) > 0 and skip[i] == k):
+                    found[count] = i * pdg.shape[1] + k
+                    count += 1
+    return count
 
 
 @kernel
@@ -191,12 +222,25 @@ class Growth:
         ]
         return names
 
-    def follows(self, pdg: IntArray) -> BoolArray:
-        """Say which particles have a process, by PDG code, (n,)."""
-        result = np.zeros(pdg.shape, dtype=np.bool_)
-        for kind in self._kinds:
-            result |= pdg == kind
-        return result
+    def followed(self, pdg: IntArray, skip: IntArray | None = None) -> list[tuple[int, IntArray]]:
+        """Return the slots, and the rows of them, that hold a particle with a process.
+
+        Parameters
+        ----------
+        pdg
+            PDG codes, (m, k).
+        skip
+            A slot of each row that is left out, (m,).
+        """
+        if not self._kinds:
+            return []
+        found = np.empty(pdg.size, dtype=np.int64)
+        left_out = np.empty(0, dtype=np.int64) if skip is None else skip
+        count = find_followed(pdg, np.array(list(self._kinds)), left_out, found)
+        if not count:
+            return []
+        row, slot = np.divmod(found[:count], pdg.shape[1])
+        return [(int(k), row[slot == k]) for k in np.unique(slot)]
 
     def run(
         self,
@@ -300,19 +344,9 @@ class Growth:
             vertex = builder.add_vertex(
                 rows[which], point[which], time[which], processes.index(name), volume[met[which]]
             )
-            builder.end_particle(
-                entry.block, entry.position[mine[met[which]]], vertex, INTERMEDIATE
-            )
-            for k in range(state.pdg.shape[1]):
-                there = np.flatnonzero(state.pdg[:, k] != 0)
-                some = which[there]
-                block = builder.add_particle(
-                    rows[some], state.pdg[there, k], state.momenta[there, k], FINAL, vertex[there]
-                )
-                following.add(
-                    block, np.arange(there.size), state.pdg[there, k], state.momenta[there, k],
-                    point[some], time[some], rows[some],
-                )  # fmt: skip
+            entry.block.ends()[entry.position[mine[met[which]]], entry.slot] = vertex
+            block = builder.add_particles(rows[which], state.pdg, state.momenta, FINAL, vertex)
+            following.add(block, self.followed(block.pdg), point, which, time[which])
 
         decaying = np.flatnonzero(decays)
         picked = draw_choice(kind.choices, decaying.size, rng) if kind.choices else decaying[:0]

@@ -16,11 +16,12 @@ from siren_py._typing import FloatArray, IntArray
 from siren_py.driving import generators, rows_of
 from siren_py.errors import ConfigError, KinematicsError, NoRateError
 from siren_py.flux import Flux, FluxLike
-from siren_py.injection.assembly import Assembler, Batch, in_slots, taken
+from siren_py.injection.assembly import Assembler, Batch, taken
+from siren_py.injection.builder import floats
 from siren_py.injection.energy import EnergyCells, EnergyReactionProposal, energy_range
 from siren_py.injection.growth import Growth
 from siren_py.injection.importance import Importance
-from siren_py.injection.layout_kernels import rotate_rows
+from siren_py.injection.layout_kernels import turn_spins
 from siren_py.injection.matter import Matter
 from siren_py.injection.placement import (
     AimedPlacement,
@@ -358,18 +359,20 @@ class Injector:
             n, rngs["energy"]
         ):
             open_ = np.flatnonzero(energy > self.reactions[f].threshold[reaction])
+            drawer = rows_of(rngs["scattering"], taken(attempt, open_))
             for index, process, state in self.reactions[f].sample(
-                reaction[open_], energy[open_], rows_of(rngs["scattering"], attempt[open_])
+                taken(reaction, open_), taken(energy, open_), drawer
             ):
-                rows = open_[index]
+                rows = taken(open_, index)
                 factors = {
-                    "factor_flux": flux_factor[rows],
-                    "factor_reaction": reaction_factor[rows],
-                    "factor_interaction": np.asarray(state.weight, dtype=np.float64),
+                    "factor_flux": taken(flux_factor, rows),
+                    "factor_reaction": taken(reaction_factor, rows),
+                    "factor_interaction": floats(state.weight),
                 }
                 batch = self._place(
-                    f, process, attempt[rows], energy[rows], reaction[rows], state, factors, rngs
-                )
+                    f, process, taken(attempt, rows), taken(energy, rows), taken(reaction, rows),
+                    state, factors, rngs,
+                )  # fmt: skip
                 if len(batch):
                     batches.append(batch)
         return self.assembler.assemble(batches, first, rngs, self.invariants)
@@ -387,28 +390,26 @@ class Injector:
     ) -> Batch:
         reactions = self.reactions[f]
         n = attempt.size
-        slot, found = np.full(n, -1, dtype=np.int64), np.ones(n, dtype=np.bool_)
-        local, length = np.zeros((n, 3)), np.zeros(n)
+        local, length, polar = np.empty((n, 3)), np.empty(n), np.zeros((n, 3))
+        slot, found = np.empty(n, dtype=np.int64), np.empty(n, dtype=np.bool_)
         if self.signal.prompt:
-            local[:, 2] = 1.0
+            slot[:], found[:], local[:], length[:] = -1, True, (0.0, 0.0, 1.0), 0.0
         else:
             self.signal.flights(state.pdg, state.momenta, slot, found, local, length)
         nuclide = reactions.nuclide[reaction]
         rng_line, rng_vertex = (rows_of(rngs[name], attempt) for name in ("line", "vertex"))
         placement = self._placer.place(local, length, nuclide, rng_line, rng_vertex)
         placed = placement.placed
-        momenta = _rotate(state.momenta, placement.rotation)
-        polar = np.zeros((n, 3))
         if not self.signal.prompt:
-            spin = in_slots(np.asarray(state.polarization), slot)
-            polar = _rotate(spin[:, None, :], placement.rotation)[:, 0]
+            rotation = floats(placement.rotation).reshape(-1, 3, 3)
+            turn_spins(floats(state.polarization), slot, rotation, polar)
         factors = factors | {
             "factor_line": placement.factor_line,
             "factor_matter": placement.factor_matter,
         }
-        product = np.where(found, 1.0, 0.0)
+        product = found.astype(np.float64)
         for factor in factors.values():
-            product = product * factor
+            product *= factor
         # NaN must not be dropped here as if it were zero: it is caught where weights are formed.
         keep = np.flatnonzero(~(product == 0.0))
         part_index = np.array([self.parts.index(p) for p in reactions.parts], dtype=np.int64)
@@ -420,39 +421,28 @@ class Injector:
             )
         return Batch(
             flux=f,
-            attempt=taken(attempt, keep),
-            energy=taken(energy, keep),
-            reaction=taken(reaction, keep),
-            pdg=taken(state.pdg, keep),
-            momenta=taken(momenta, keep),
-            slot=taken(slot, keep),
-            polarization=taken(polar, keep),
-            length=taken(length, keep),
-            neutrino=taken(placement.neutrino, keep),
-            vertex=taken(placed.vertex, keep),
-            decay=taken(placed.decay, keep),
+            attempt=attempt,
+            energy=energy,
+            reaction=reaction,
+            pdg=state.pdg,
+            momenta=state.momenta,
+            slot=slot,
+            polarization=polar,
+            length=length,
+            neutrino=placement.neutrino,
+            vertex=placed.vertex,
+            decay=placed.decay,
             where={
-                "volume": taken(placed.volume, keep),
-                "material": taken(placed.material, keep),
-                "decay_volume": taken(placed.decay_volume, keep),
-                "region": taken(placed.leaf, keep),
+                "volume": placed.volume,
+                "material": placed.material,
+                "decay_volume": placed.decay_volume,
+                "region": placed.leaf,
             },
-            factors={name: taken(factor, keep) for name, factor in factors.items()},
-            invariants={name: taken(value, keep) for name, value in state.invariants.items()},
+            factors=factors,
+            invariants=state.invariants,
             process=reactions.processes[process].interaction.name,
-            part=part_index[reactions.part[taken(reaction, keep)]],
-            target=taken(nuclide, keep),
+            part=part_index[reactions.part[reaction]],
+            target=nuclide,
+            keep=keep,
+            rotation=placement.rotation,
         )
-
-
-def _rotate(vectors: FloatArray, rotation: FloatArray) -> FloatArray:
-    """Rotate the spatial part of (n, k, 4) momenta or (n, k, 3) vectors.
-
-    `rotation` is one matrix (3, 3), or one per event (n, 3, 3).
-    """
-    if rotation.ndim == 2 and np.array_equal(rotation, np.eye(3)):
-        return np.asarray(vectors)
-    given = np.ascontiguousarray(vectors, dtype=np.float64)
-    result = np.empty(given.shape)
-    rotate_rows(given, np.ascontiguousarray(rotation).reshape(-1, 3, 3), result)
-    return result

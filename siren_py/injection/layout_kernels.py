@@ -9,6 +9,7 @@ from math import sqrt
 
 from siren_py._numba import kernel
 from siren_py._typing import BoolArray, FloatArray, IntArray
+from siren_py.tree import FINAL, INTERMEDIATE, Column
 
 
 @kernel
@@ -67,22 +68,151 @@ def signal_flights(
 
 
 @kernel
-def rotate_rows(vectors: FloatArray, rotation: FloatArray, out: FloatArray) -> None:
-    """Write R v for vectors (n, k, 3), or the spatial part of (n, k, 4); the energy is copied.
+def turn_spins(spins: FloatArray, slot: IntArray, rotation: FloatArray, turned: FloatArray) -> None:
+    """Write R s to `turned` (n, 3) for the polarisations (n, k, 3) of the particles in `slot`.
 
     `rotation` is (1, 3, 3), the same for all events, or (n, 3, 3).
     """
-    first = vectors.shape[2] - 3
-    for n in range(len(vectors)):
-        m = n if len(rotation) > 1 else 0
-        for k in range(vectors.shape[1]):
-            x, y, z = vectors[n, k, first], vectors[n, k, first + 1], vectors[n, k, first + 2]
-            if first > 0:
-                out[n, k, 0] = vectors[n, k, 0]
-            for i in range(3):
-                out[n, k, first + i] = (
-                    rotation[m, i, 0] * x + rotation[m, i, 1] * y + rotation[m, i, 2] * z
-                )
+    for n in range(len(spins)):
+        r = n if len(rotation) > 1 else 0
+        x, y, z = spins[n, slot[n], 0], spins[n, slot[n], 1], spins[n, slot[n], 2]
+        for i in range(3):
+            turned[n, i] = rotation[r, i, 0] * x + rotation[r, i, 1] * y + rotation[r, i, 2] * z
+
+
+@kernel
+def turn_events(
+    keep: IntArray,
+    pdg: IntArray,
+    momenta: FloatArray,
+    slot: IntArray,
+    rotation: FloatArray,
+    vertex: FloatArray,
+    decay: FloatArray,
+    beam: FloatArray,
+    light: float,
+    out_pdg: IntArray,
+    out: FloatArray,
+    signal: FloatArray,
+    time: FloatArray,
+) -> None:
+    """Collect and turn the particles of the attempts that became events.
+
+    Parameters
+    ----------
+    keep
+        Rows of these attempts, (m,).
+    pdg, momenta
+        Outgoing particles, (n, k) and (n, k, 4) [GeV].
+    slot
+        The particle whose decay counts, -1 if there is none, (n,).
+    rotation
+        (1, 3, 3), the same for all attempts, or (n, 3, 3).
+    vertex, decay
+        Where it is made and where it decays [cm], (n, 3).
+    beam, light
+        Unit direction of the beam, along which times are counted from the origin, and the speed
+        of light [cm/ns].
+    out_pdg, out
+        Receive the particles, (m, k) and (m, k, 4).
+    signal
+        Receives the momentum of the particle whose decay counts, (m, 4).
+    time
+        Receives the times of vertex and decay [ns], (2, m).
+    """
+    for i in range(len(keep)):
+        n = keep[i]
+        r = n if len(rotation) > 1 else 0
+        for k in range(momenta.shape[1]):
+            x, y, z = momenta[n, k, 1], momenta[n, k, 2], momenta[n, k, 3]
+            out_pdg[i, k] = pdg[n, k]
+            out[i, k, 0] = momenta[n, k, 0]
+            for j in range(3):
+                turned = rotation[r, j, 0] * x + rotation[r, j, 1] * y + rotation[r, j, 2] * z
+                out[i, k, 1 + j] = turned
+        start = vertex[n, 0] * beam[0] + vertex[n, 1] * beam[1] + vertex[n, 2] * beam[2]
+        start /= light
+        time[0, i] = time[1, i] = start
+        s = slot[n]
+        if s < 0:
+            continue
+        p2 = way2 = 0.0
+        signal[i, 0] = out[i, s, 0]
+        for j in range(3):
+            signal[i, 1 + j] = out[i, s, 1 + j]
+            p2 += out[i, s, 1 + j] ** 2
+            way2 += (decay[n, j] - vertex[n, j]) ** 2
+        speed = sqrt(p2) / out[i, s, 0]
+        time[1, i] = start + sqrt(way2) / ((speed if speed > 0.0 else 1.0) * light)
+
+
+@kernel
+def incoming_particles(
+    keep: IntArray,
+    energy: FloatArray,
+    direction: FloatArray,
+    code: int,
+    mass: float,
+    target: IntArray,
+    part: IntArray,
+    codes: IntArray,
+    masses: FloatArray,
+    pdg: IntArray,
+    momenta: FloatArray,
+) -> None:
+    """Write beam particle and target of events to `pdg` (m, 2) and `momenta` (m, 2, 4) [GeV].
+
+    Parameters
+    ----------
+    keep
+        Rows of the events in the other arrays, (m,).
+    energy, direction
+        Energies [GeV], (n,), and unit directions, (n, 3) or, the same for all, (1, 3), of the
+        beam particle.
+    code, mass
+        Its PDG code and mass [GeV].
+    target, part
+        Nuclide, -1 if there is none, and part of the cross section, (n,).
+    codes, masses
+        PDG codes and masses [GeV] of what is struck, by nuclide and part, (T, P).
+    """
+    for i in range(len(keep)):
+        n = keep[i]
+        e, d = energy[n], n if len(direction) > 1 else 0
+        p = sqrt(max((e - mass) * (e + mass), 0.0))
+        pdg[i, 0] = code
+        momenta[i, 0, 0] = e
+        for j in range(3):
+            momenta[i, 0, 1 + j] = p * direction[d, j]
+            momenta[i, 1, 1 + j] = 0.0
+        pdg[i, 1] = 0
+        momenta[i, 1, 0] = 0.0
+        if target[n] >= 0:
+            pdg[i, 1] = codes[target[n], part[n]]
+            momenta[i, 1, 0] = masses[target[n], part[n]]
+
+
+@kernel
+def scatter(values: Column, keep: IntArray, rows: IntArray, column: Column) -> None:
+    """Write values[keep] to the rows of a column."""
+    for i in range(len(keep)):
+        column[rows[i]] = values[keep[i]]
+
+
+@kernel
+def scatter_vectors(
+    vectors: FloatArray,
+    keep: IntArray,
+    rows: IntArray,
+    x: FloatArray,
+    y: FloatArray,
+    z: FloatArray,
+) -> None:
+    """Write vectors[keep] to the rows of three columns."""
+    for i in range(len(keep)):
+        x[rows[i]] = vectors[keep[i], 0]
+        y[rows[i]] = vectors[keep[i], 1]
+        z[rows[i]] = vectors[keep[i], 2]
 
 
 @kernel
@@ -94,16 +224,31 @@ def count_up(counts: IntArray, event: IntArray, number: IntArray) -> None:
 
 
 @kernel
+def count_particles(counts: IntArray, event: IntArray, pdg: IntArray, number: IntArray) -> None:
+    """Give each event a row for every code of `pdg` (m, k) but 0; write the first numbers."""
+    for i in range(len(event)):
+        number[i] = counts[event[i]]
+        for k in range(pdg.shape[1]):
+            if pdg[i, k] != 0:
+                counts[event[i]] += 1
+
+
+@kernel
+def end_in_slots(end_vertex: IntArray, rows: IntArray, slot: IntArray, vertex: IntArray) -> None:
+    """Let the particle in a slot of each of the rows of `end_vertex` (m, k) end at `vertex`."""
+    for i in range(len(rows)):
+        end_vertex[rows[i], slot[i]] = vertex[i]
+
+
+@kernel
 def lay_particles(
     first: int,
     stop: int,
     offsets: IntArray,
     event: IntArray,
     number: IntArray,
-    source: IntArray,
     pdg: IntArray,
     momenta: FloatArray,
-    slot: int,
     status: IntArray,
     vertex: IntArray,
     end_vertex: IntArray,
@@ -116,18 +261,26 @@ def lay_particles(
     py: FloatArray,
     pz: FloatArray,
 ) -> None:
-    """Write rows `first` to `stop` of a block of particles to the table; see `builder.Block`."""
+    """Write rows `first` to `stop` of a block of particles to the table; see `builder.Block`.
+
+    `end_vertex` is empty if none of them ends.
+    """
+    ended = len(end_vertex) > 0
     for i in range(first, stop):
         row = offsets[event[i]] + number[i]
-        j = source[i]
-        out_pdg[row] = pdg[j, slot]
-        out_status[row] = status[i]
-        out_vertex[row] = vertex[i]
-        out_end[row] = end_vertex[i]
-        energy[row] = momenta[j, slot, 0]
-        px[row] = momenta[j, slot, 1]
-        py[row] = momenta[j, slot, 2]
-        pz[row] = momenta[j, slot, 3]
+        for k in range(pdg.shape[1]):
+            if pdg[i, k] == 0:
+                continue
+            end = end_vertex[i, k] if ended else -1
+            out_pdg[row] = pdg[i, k]
+            out_status[row] = INTERMEDIATE if end >= 0 and status[k] == FINAL else status[k]
+            out_vertex[row] = vertex[i]
+            out_end[row] = end
+            energy[row] = momenta[i, k, 0]
+            px[row] = momenta[i, k, 1]
+            py[row] = momenta[i, k, 2]
+            pz[row] = momenta[i, k, 3]
+            row += 1
 
 
 @kernel
@@ -135,6 +288,7 @@ def lay_vertices(
     offsets: IntArray,
     event: IntArray,
     number: IntArray,
+    source: IntArray,
     position: FloatArray,
     time: FloatArray,
     process: int,
@@ -149,12 +303,13 @@ def lay_vertices(
     """Write a block of vertices to the columns of the table."""
     for i in range(len(event)):
         row = offsets[event[i]] + number[i]
-        x[row] = position[i, 0]
-        y[row] = position[i, 1]
-        z[row] = position[i, 2]
+        n = source[i]
+        x[row] = position[n, 0]
+        y[row] = position[n, 1]
+        z[row] = position[n, 2]
         out_time[row] = time[i]
         out_process[row] = process
-        out_volume[row] = volume[i]
+        out_volume[row] = volume[n]
 
 
 @kernel

@@ -28,7 +28,8 @@ def make_table(counts, seed=0):
         )
         assert (vertex == k).all()
         for _ in range(2):
-            builder.add_particle(rows, 22, rng.random((rows.size, 4)), 1, vertex)
+            codes, momenta = np.full((rows.size, 1), 22), rng.random((rows.size, 1, 4))
+            builder.add_particles(rows, codes, momenta, 1, vertex)
     return builder.build({"event": np.arange(n), "x": rng.random(n)})
 
 
