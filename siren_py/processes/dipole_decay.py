@@ -28,6 +28,7 @@ CONVENTIONS = ("standard", "darknews")
 
 _FLAVOURS = (12, 14, 16)
 _CELLS = 2048
+_PARTS, _TERMS, _ALLOWED = 512, 8, 1e-12
 _PHOTON_PDG = 22
 # Widths of the other convention relative to the correct ones: (photon, pair) by nature.
 _DARKNEWS_WIDTHS = {"dirac": (0.5, 0.25), "majorana": (0.5, 0.125)}
@@ -126,11 +127,25 @@ def pair_density(
 
 
 @lru_cache(maxsize=16)
-def _pair_table(ratio: float) -> FloatArray:
-    """Table from which the mass of the pair is drawn, see `kernels.fill_pair_table`."""
-    table = np.empty((_CELLS + 1, 3))
-    kernels.fill_pair_table(ratio, acosh(1.0 / ratio), table)
-    return table
+def _pair_table(ratio: float) -> kernels.PairTable:
+    """Table from which the mass of the pair is drawn, for ratio = 2 m_l / m."""
+    nodes = np.empty((_CELLS + 1, 3))
+    kernels.fill_pair_table(ratio, acosh(1.0 / ratio), nodes)
+
+    def inverted(u: FloatArray) -> FloatArray:
+        out = np.empty(u.size)
+        kernels.invert_pair_table(u.ravel(), ratio, nodes, out)
+        return out.reshape(u.shape)
+
+    # Polynomials through Chebyshev's points of each part, which are furthest off at its ends.
+    t = np.cos(np.pi * (np.arange(_TERMS) + 0.5) / _TERMS)
+    values = inverted((np.arange(_PARTS)[:, None] + 0.5 * (1.0 + t)) / _PARTS)
+    inverse = values @ np.linalg.inv(np.vander(t, increasing=True)).T
+    ends = inverted(np.arange(_PARTS + 1) / _PARTS)
+    low, high = inverse @ (-1.0) ** np.arange(_TERMS), inverse.sum(axis=1)
+    off = np.maximum(abs(low / ends[:-1] - 1.0), abs(high / ends[1:] - 1.0))
+    inverse[~(off < _ALLOWED)] = 0.0
+    return kernels.PairTable(nodes, inverse)
 
 
 class DipoleDecay(Decay):
@@ -350,7 +365,8 @@ class DipoleDecay(Decay):
         else:
             out_pdg[:, 1] = _PHOTON_PDG
             kernels.sample_photons(p, spin, rng.random((n, 2)), self.mass, momenta)
-        return FinalState(out_pdg, momenta, np.zeros((n, k, 3)), np.ones(n), invariants)
+        unpolarised = np.broadcast_to(np.zeros(1), (n, k, 3))
+        return FinalState(out_pdg, momenta, unpolarised, np.ones(n), invariants)
 
     def mean_cosine(self, channel: str) -> float:
         """Mean cosine of the photon or pair of `channel` to the spin of a polarised N (not Nbar).

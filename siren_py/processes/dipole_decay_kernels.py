@@ -3,10 +3,29 @@
 from __future__ import annotations
 
 from math import acosh, exp, sqrt
+from typing import NamedTuple
 
-from siren_py._numba import borrowed, kernel
+import numpy as np
+
+from siren_py._numba import borrowed, kernel, kernel_part
 from siren_py._typing import FloatArray
-from siren_py.kinematics import basis_kernel, boost_kernel, turn_kernel
+from siren_py.kinematics import basis_kernel, turn_kernel
+
+_BLOCK = 256
+"""Events that are taken from step to step together; what is kept between steps fits the cache.
+
+The processor works at several events at once where a step is short."""
+
+
+class PairTable(NamedTuple):
+    """What the mass of the pair is drawn from."""
+
+    nodes: FloatArray
+    """(cells + 1, 3), see `fill_pair_table`."""
+    inverse: FloatArray
+    """(parts, 8): exp(-2 eta) as a function of the uniform number. Part k of equal parts of (0, 1)
+    has a polynomial in t, from -1 at its lower end to 1 at its upper end; 0 where it is not good
+    to 1e-12, near both ends."""
 
 
 @kernel
@@ -18,12 +37,31 @@ def linear_cosine_kernel(a: float, u: float) -> float:
 
 @kernel
 def even_cosine_kernel(a: float, b: float, u: float) -> float:
-    """Cosine c with a density proportional to a + b c^2 >= 0: the root of a cubic, by Newton."""
+    """Cosine c with a density proportional to a + b c^2 >= 0: the root of a cubic.
+
+    Two steps of Halley's method do, except near the ends of a density that vanishes there.
+    """
     v = 2.0 * u - 1.0
     goal = v * (a + b / 3.0)
+    c = start = goal / (a + b * v * v / 3.0)
+    slope = step = a
+    for _ in range(2):
+        slope = a + b * c * c
+        value = c * (a + b * c * c / 3.0) - goal
+        step = value * slope / (slope * slope - value * b * c)
+        c -= step
+    # What a third step would change; not a number where the density is 0.
+    missing = abs(step * step * step * b) * (abs(b) + slope)
+    if missing <= 1e-16 * slope * slope and abs(c) <= 1.0:
+        return c
+    return _even_cosine_slowly(a, b, v, start if abs(start) <= 1.0 else v)
+
+
+@kernel
+def _even_cosine_slowly(a: float, b: float, v: float, c: float) -> float:
+    """Newton's method from c, kept within bounds."""
+    goal = v * (a + b / 3.0)
     low, high = (0.0, 1.0) if v >= 0.0 else (-1.0, 0.0)
-    near = a + b * v * v / 3.0
-    c = min(max(goal / near, low), high) if near > 0.0 else v
     for _ in range(60):
         value = c * (a + b * c * c / 3.0) - goal
         if value > 0.0:
@@ -151,16 +189,39 @@ def sample_rapidity_kernel(u: float, ratio2: float, top: float, table: FloatArra
     return min(eta, top)
 
 
+@kernel
+def invert_pair_table(u: FloatArray, ratio: float, nodes: FloatArray, out: FloatArray) -> None:
+    """Write exp(-2 eta) of the uniform numbers `u` (n,), to rounding."""
+    top = acosh(1.0 / ratio)
+    for n in range(len(u)):
+        out[n] = exp(-2.0 * sample_rapidity_kernel(u[n], ratio * ratio, top, nodes))
+
+
+@kernel_part
+def _draw_mass(u: float, ratio2: float, top: float, table: PairTable) -> float:
+    """Draw exp(-2 eta) from a uniform number."""
+    position = u * len(table.inverse)
+    k = int(position)
+    row = table.inverse
+    if row[k, 0] == 0.0:
+        return exp(-2.0 * sample_rapidity_kernel(u, ratio2, top, table.nodes))
+    t = 2.0 * (position - k) - 1.0
+    t2 = t * t
+    low = (row[k, 0] + row[k, 1] * t) + t2 * (row[k, 2] + row[k, 3] * t)
+    value: float = low + t2 * t2 * ((row[k, 4] + row[k, 5] * t) + t2 * (row[k, 6] + row[k, 7] * t))
+    return value
+
+
 # ---------------------------------------------------------------------------- final states
 
 
-@kernel
+@kernel_part
 def _store(
     out: FloatArray,
     n: int,
     slot: int,
     mass: float,
-    e: float,
+    factor: float,
     x: float,
     y: float,
     z: float,
@@ -168,15 +229,18 @@ def _store(
     gy: float,
     gz: float,
 ) -> None:
-    """Boost to the laboratory; the energy follows from the momentum: mass shell to rounding."""
-    _, x, y, z = boost_kernel(e, x, y, z, gx, gy, gz)
+    """Boost to the laboratory; the energy follows from the momentum: mass shell to rounding.
+
+    `factor` is e + (p.g) / (1 + gamma), see `siren_py.kinematics.boost_kernel`.
+    """
+    x, y, z = x + factor * gx, y + factor * gy, z + factor * gz
     out[n, slot, 0] = sqrt(mass * mass + x * x + y * y + z * z)
     out[n, slot, 1] = x
     out[n, slot, 2] = y
     out[n, slot, 3] = z
 
 
-@kernel
+@kernel_part
 def _axes(
     sx: float, sy: float, sz: float
 ) -> tuple[
@@ -187,10 +251,8 @@ def _axes(
 ]:
     """Degree of polarisation, and right-handed axes (a, b, spin); the z axis if unpolarised."""
     degree = sqrt(sx * sx + sy * sy + sz * sz)
-    if degree > 0.0:
-        s = (sx / degree, sy / degree, sz / degree)
-    else:
-        s = (0.0, 0.0, 1.0)
+    scale = 1.0 / degree if degree > 0.0 else 0.0
+    s = (sx * scale, sy * scale, sz * scale if degree > 0.0 else 1.0)
     a, b = basis_kernel(s[0], s[1], s[2])
     return min(degree, 1.0), a, b, s
 
@@ -212,8 +274,9 @@ def sample_photons(
         y = half * (ca * a[1] + cb * b[1] + c * s[1])
         z = half * (ca * a[2] + cb * b[2] + c * s[2])
         gx, gy, gz = momentum[n, 1] / mass, momentum[n, 2] / mass, momentum[n, 3] / mass
-        _store(out, n, 0, 0.0, half, -x, -y, -z, gx, gy, gz)
-        _store(out, n, 1, 0.0, half, x, y, z, gx, gy, gz)
+        along = (x * gx + y * gy + z * gz) / (1.0 + sqrt(1.0 + gx * gx + gy * gy + gz * gz))
+        _store(out, n, 0, 0.0, half - along, -x, -y, -z, gx, gy, gz)
+        _store(out, n, 1, 0.0, half + along, x, y, z, gx, gy, gz)
 
 
 @kernel
@@ -223,7 +286,7 @@ def sample_pairs(
     uniform: FloatArray,
     mass: float,
     lepton_mass: float,
-    table: FloatArray,
+    table: PairTable,
     out: FloatArray,
     x_out: FloatArray,
 ) -> None:
@@ -235,67 +298,82 @@ def sample_pairs(
     and quadratic; then phi*, whose density is 1 + k cos(phi*): that of an even angle which stays
     with the chance half of this, and is turned by half a turn otherwise.
     """
-    table, out = borrowed(table), borrowed(out)
+    table, out = PairTable(borrowed(table.nodes), borrowed(table.inverse)), borrowed(out)
     ratio = 2.0 * lepton_mass / mass
     ratio2 = ratio * ratio
     top = acosh(1.0 / ratio)
-    for n in range(len(momentum)):
-        eta = sample_rapidity_kernel(uniform[n, 0], ratio2, top, table)
-        e = exp(-2.0 * eta)
-        flat_part = 4.0 * e / ((1.0 + e) * (1.0 + e))
-        x = min(ratio2 / flat_part, 1.0)
-        x_out[n] = x
-        beta2 = 1.0 - flat_part
+    drawn, cosine, cosine_star = np.empty(_BLOCK), np.empty(_BLOCK), np.empty(_BLOCK)
+    turn_cos, turn_sin = np.empty(_BLOCK), np.empty(_BLOCK)
+    for first in range(0, len(momentum), _BLOCK):
+        count = min(_BLOCK, len(momentum) - first)
+        for i in range(count):
+            drawn[i] = _draw_mass(uniform[first + i, 0], ratio2, top, table)
+        for i in range(count):
+            n = first + i
+            e = drawn[i]
+            flat_part = 4.0 * e / ((1.0 + e) * (1.0 + e))
+            x = min(ratio2 / flat_part, 1.0)
+            x_out[n] = x
+            beta2 = 1.0 - flat_part
+            degree = min(sqrt(spin[n, 0] ** 2 + spin[n, 1] ** 2 + spin[n, 2] ** 2), 1.0)
+            c = linear_cosine_kernel(degree * (2.0 - x) / (2.0 + x), uniform[n, 1])
+            sine = sqrt((1.0 - c) * (1.0 + c))
+            transverse = 1.0 - degree * c
+            longitudinal = x * (1.0 + degree * c)
+            flat = transverse * (2.0 - beta2) + longitudinal
+            bend = beta2 * (transverse - longitudinal)
+            c_star = even_cosine_kernel(flat, bend, uniform[n, 2])
+            s_star = sqrt((1.0 - c_star) * (1.0 + c_star))
+            tilt = 2.0 * degree * sqrt(x) * beta2 * sine * s_star * c_star
+            level = flat + bend * c_star * c_star
+            k = min(max(tilt / level, -1.0), 1.0) if level > 0.0 else 0.0
+            cos_star, sin_star = turn_kernel(uniform[n, 3])
+            sign = -1.0 if 2.0 * uniform[n, 5] > 1.0 + k * cos_star else 1.0
+            cosine[i], cosine_star[i] = c, c_star
+            turn_cos[i], turn_sin[i] = sign * cos_star, sign * sin_star
+        for i in range(count):
+            n = first + i
+            x, c, c_star = x_out[n], cosine[i], cosine_star[i]
+            sine = sqrt((1.0 - c) * (1.0 + c))
+            # Axes: q along the pair, t the direction in which theta grows, w = q x t.
+            _, a, b, s = _axes(spin[n, 0], spin[n, 1], spin[n, 2])
+            cp, sp = turn_kernel(uniform[n, 4])
+            rx, ry, rz = cp * a[0] + sp * b[0], cp * a[1] + sp * b[1], cp * a[2] + sp * b[2]
+            qx, qy, qz = sine * rx + c * s[0], sine * ry + c * s[1], sine * rz + c * s[2]
+            tx, ty, tz = c * rx - sine * s[0], c * ry - sine * s[1], c * rz - sine * s[2]
+            wx, wy, wz = cp * b[0] - sp * a[0], cp * b[1] - sp * a[1], cp * b[2] - sp * a[2]
 
-        degree, a, b, s = _axes(spin[n, 0], spin[n, 1], spin[n, 2])
-        c = linear_cosine_kernel(degree * (2.0 - x) / (2.0 + x), uniform[n, 1])
-        sine = sqrt((1.0 - c) * (1.0 + c))
-        transverse = 1.0 - degree * c
-        longitudinal = x * (1.0 + degree * c)
-        flat = transverse * (2.0 - beta2) + longitudinal
-        bend = beta2 * (transverse - longitudinal)
-        c_star = even_cosine_kernel(flat, bend, uniform[n, 2])
-        s_star = sqrt((1.0 - c_star) * (1.0 + c_star))
-        root_x = sqrt(x)
-        tilt = 2.0 * degree * root_x * beta2 * sine * s_star * c_star
-        level = flat + bend * c_star * c_star
-        k = min(max(tilt / level, -1.0), 1.0) if level > 0.0 else 0.0
-        cos_star, sin_star = turn_kernel(uniform[n, 3])
-        if 2.0 * uniform[n, 5] > 1.0 + k * cos_star:
-            cos_star, sin_star = -cos_star, -sin_star
-
-        # Axes: q along the pair, t the direction in which theta grows, w = q x t.
-        cp, sp = turn_kernel(uniform[n, 4])
-        rx, ry, rz = cp * a[0] + sp * b[0], cp * a[1] + sp * b[1], cp * a[2] + sp * b[2]
-        qx, qy, qz = sine * rx + c * s[0], sine * ry + c * s[1], sine * rz + c * s[2]
-        tx, ty, tz = c * rx - sine * s[0], c * ry - sine * s[1], c * rz - sine * s[2]
-        wx, wy, wz = cp * b[0] - sp * a[0], cp * b[1] - sp * a[1], cp * b[2] - sp * a[2]
-
-        # The l- in the frame of the pair, then boosted along q to the rest frame of N.
-        e_star = 0.5 * mass * root_x
-        p_star = e_star * sqrt(beta2)
-        boost = 0.5 * (1.0 - x) / root_x
-        gamma = 0.5 * (1.0 + x) / root_x
-        across = p_star * s_star
-        ta, wa = across * cos_star, across * sin_star
-        along, shift = gamma * p_star * c_star, boost * e_star
-        e_mean, e_difference = gamma * e_star, boost * p_star * c_star
-        gx, gy, gz = momentum[n, 1] / mass, momentum[n, 2] / mass, momentum[n, 3] / mass
-        q_nu = 0.5 * mass * (1.0 - x)
-        _store(out, n, 0, 0.0, q_nu, -q_nu * qx, -q_nu * qy, -q_nu * qz, gx, gy, gz)
-        for slot in range(1, 3):
-            sign = -1.0 if slot == 1 else 1.0
-            f, g, h = shift + sign * along, sign * ta, sign * wa
-            _store(
-                out,
-                n,
-                slot,
-                lepton_mass,
-                e_mean + sign * e_difference,
-                f * qx + g * tx + h * wx,
-                f * qy + g * ty + h * wy,
-                f * qz + g * tz + h * wz,
-                gx,
-                gy,
-                gz,
-            )
+            # The l- in the frame of the pair, then boosted along q to the rest frame of N.
+            root_x = sqrt(x)
+            e_star = 0.5 * mass * root_x
+            p_star = e_star * ((1.0 - drawn[i]) / (1.0 + drawn[i]))
+            boost = 0.5 * (1.0 - x) / root_x
+            gamma = 0.5 * (1.0 + x) / root_x
+            across = p_star * sqrt((1.0 - c_star) * (1.0 + c_star))
+            ta, wa = across * turn_cos[i], across * turn_sin[i]
+            along, shift = gamma * p_star * c_star, boost * e_star
+            e_mean, e_difference = gamma * e_star, boost * p_star * c_star
+            gx, gy, gz = momentum[n, 1] / mass, momentum[n, 2] / mass, momentum[n, 3] / mass
+            scale = 1.0 / (1.0 + sqrt(1.0 + gx * gx + gy * gy + gz * gz))
+            q_g = (qx * gx + qy * gy + qz * gz) * scale
+            t_g = (tx * gx + ty * gy + tz * gz) * scale
+            w_g = (wx * gx + wy * gy + wz * gz) * scale
+            q_nu = 0.5 * mass * (1.0 - x)
+            factor = q_nu * (1.0 - q_g)
+            _store(out, n, 0, 0.0, factor, -q_nu * qx, -q_nu * qy, -q_nu * qz, gx, gy, gz)
+            for slot in range(1, 3):
+                sign = -1.0 if slot == 1 else 1.0
+                f, g, h = shift + sign * along, sign * ta, sign * wa
+                _store(
+                    out,
+                    n,
+                    slot,
+                    lepton_mass,
+                    e_mean + sign * e_difference + f * q_g + g * t_g + h * w_g,
+                    f * qx + g * tx + h * wx,
+                    f * qy + g * ty + h * wy,
+                    f * qz + g * tz + h * wz,
+                    gx,
+                    gy,
+                    gz,
+                )

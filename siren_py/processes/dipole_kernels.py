@@ -10,7 +10,7 @@ from __future__ import annotations
 from math import exp, expm1, log, sqrt
 from typing import NamedTuple
 
-from siren_py._numba import borrowed, inline_kernel, kernel
+from siren_py._numba import borrowed, inline_kernel, kernel, kernel_part
 from siren_py._typing import FloatArray, IntArray
 from siren_py.constants import ALPHA, HBARC2_CM2
 from siren_py.kinematics import outgoing_kernel, q2_limits_kernel
@@ -64,7 +64,7 @@ def borrow_species(species: Species) -> Species:
     )
 
 
-@kernel
+@kernel_part
 def structure_kernel(q2: float, species: Species, i: int) -> tuple[float, float]:
     """Squares (G_E^2, G_M^2) of the Sachs form factors, summed over the nucleons of a nucleus.
 
@@ -241,7 +241,7 @@ def differential_all(
             )
 
 
-@kernel
+@kernel_part
 def shape_kernel(q2: float, species: Species, i: int) -> tuple[float, float]:
     """Form factors up to a common factor that cannot vanish: enough for a polarisation."""
     if species.code[i] < PROTON_KELLY:

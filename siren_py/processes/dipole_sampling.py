@@ -14,9 +14,11 @@ table per target: there is no grid in energy and nothing to interpolate.
 from __future__ import annotations
 
 from math import exp, expm1, log, sqrt
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from siren_py._numba import borrowed, inline_kernel, kernel
+import numpy as np
+
+from siren_py._numba import borrowed, inline_kernel, kernel, kernel_part
 from siren_py._typing import FloatArray, IntArray
 from siren_py.kinematics import outgoing_kernel, turn_kernel
 from siren_py.processes.dipole_kernels import (
@@ -34,6 +36,16 @@ from siren_py.processes.nucleon import PROTON_KELLY
 # Columns of a table row, one row per edge: 64 bytes, a cache line.
 _EDGE, _W, _V, _TAIL = 0, 1, 2, 4
 COLUMNS = 8
+
+# Numbers of bins have no sign: kernels need not look whether they count from the end.
+_unsigned: Any = np.uint64
+_NONE: int = _unsigned(0)
+_ONE: int = _unsigned(1)
+
+_BLOCK = 256
+"""Events that are taken from step to step together; what is kept between steps fits the cache.
+
+The processor works at several events at once where a step is short."""
 
 
 class Tables(NamedTuple):
@@ -97,7 +109,7 @@ def fill_tables(mass: float, species: Species, tables: Tables) -> None:
             high = low
 
 
-@kernel
+@kernel_part
 def _coefficients(energy: float, mass: float, target_mass: float) -> tuple[float, float, float]:
     """Coefficients of W, of -W Q2 and of -W / Q2."""
     m2 = mass * mass
@@ -105,15 +117,23 @@ def _coefficients(energy: float, mass: float, target_mass: float) -> tuple[float
     return 4.0 * energy * energy - 2.0 * m2 * (1.0 + ratio), 1.0 + 2.0 * ratio, m2 * m2
 
 
-@kernel
+@kernel_part
 def _tail(rows: FloatArray, i: int, k: int, c: tuple[float, float, float]) -> float:
     """Integral from edge k to the end of the table."""
-    flip = c[0] * rows[i, k, _TAIL] - c[1] * rows[i, k, _TAIL + 1] - c[2] * rows[i, k, _TAIL + 2]
-    value: float = flip + rows[i, k, _TAIL + 3]
+    flip = c[0] * rows[i, k, _TAIL] - c[1] * rows[i, k, _TAIL + 1]
+    value: float = flip + (rows[i, k, _TAIL + 3] - c[2] * rows[i, k, _TAIL + 2])
     return value
 
 
-@kernel
+@kernel_part
+def _tail_at(flat: FloatArray, at: int, c: tuple[float, float, float]) -> float:
+    """The same of the edge whose sums stand at `at` in the table without its shape."""
+    flip = c[0] * flat[at] - c[1] * flat[at + _ONE]
+    value: float = flip + (flat[at + _unsigned(3)] - c[2] * flat[at + _unsigned(2)])
+    return value
+
+
+@kernel_part
 def _piece(
     low: float,
     high: float,
@@ -133,20 +153,21 @@ def _piece(
     return result
 
 
-@kernel
+@kernel_part
 def _bin(q2: float, log_q2: float, i: int, tables: Tables) -> int:
     """Position of the bin that contains Q2."""
     rows = tables.rows
-    last = rows.shape[1] - 2
-    k: int = min(max(int((log_q2 - tables.first[i]) / tables.step[i]), 0), last)
-    if q2 < rows[i, k, _EDGE] and k > 0:
-        return k - 1
-    if q2 >= rows[i, k + 1, _EDGE] and k < last:
-        return k + 1
+    last = _unsigned(rows.shape[1] - 2)
+    guess = int((log_q2 - tables.first[i]) / tables.step[i])
+    k: int = min(_unsigned(max(guess, 0)), last)
+    if q2 < rows[i, k, _EDGE] and k > _NONE:
+        return k - _ONE
+    if q2 >= rows[i, k + _ONE, _EDGE] and k < last:
+        return k + _ONE
     return k
 
 
-@kernel
+@kernel_part
 def _integral(
     low: float,
     top: float,
@@ -161,16 +182,52 @@ def _integral(
     log_low = log(low)
     first = _bin(low, log_low, i, tables)
     last = _bin(top, log_low + width, i, tables)
-    edge = rows[i, last + 1, _EDGE]
-    span = tables.first[i] + (last + 1) * tables.step[i] - log_low - width
-    rest = _tail(rows, i, last + 1, c) + _piece(top, edge, span, rows, i, last, c, m2)
+    edge = rows[i, last + _ONE, _EDGE]
+    span = tables.first[i] + np.int64(last + _ONE) * tables.step[i] - log_low - width
+    rest = _tail(rows, i, last + _ONE, c) + _piece(top, edge, span, rows, i, last, c, m2)
     if first == last:
         return first, last, _piece(low, top, width, rows, i, first, c, m2), rest
-    edge = rows[i, first + 1, _EDGE]
-    span = tables.first[i] + (first + 1) * tables.step[i] - log_low
-    total = _tail(rows, i, first + 1, c) - rest
+    edge = rows[i, first + _ONE, _EDGE]
+    span = tables.first[i] + np.int64(first + _ONE) * tables.step[i] - log_low
+    total = _tail(rows, i, first + _ONE, c) - rest
     total += _piece(low, edge, span, rows, i, first, c, m2)
     return first, last, total, rest
+
+
+@kernel_part
+def _last_above(
+    goal: float,
+    first: int,
+    last: int,
+    row: int,
+    flat: FloatArray,
+    c: tuple[float, float, float],
+) -> int:
+    """Last bin from `first` to `last` whose `_tail_at` reaches the goal; `first` if none does.
+
+    `row` is the number of the first bin of the reaction in the table without its shape.
+
+    Three bins are looked at together and nothing is jumped over: neither could be foreseen.
+    """
+    two, three = _unsigned(2), _unsigned(3)
+    start: int = ((row + first) << three) + _unsigned(_TAIL)
+    at = start
+    left = last - first + _ONE
+    while left > three:
+        step = left >> two
+        jump = step << three  # a row has 8 columns
+        above = _unsigned(_tail_at(flat, at + jump, c) >= goal)
+        above += _unsigned(_tail_at(flat, at + two * jump, c) >= goal)
+        above += _unsigned(_tail_at(flat, at + three * jump, c) >= goal)
+        at += jump * above
+        left -= three * step
+    while left > _ONE:
+        step = left >> _ONE
+        jump = step << three
+        at += jump * _unsigned(_tail_at(flat, at + jump, c) >= goal)
+        left -= step
+    found: int = first + ((at - start) >> three)
+    return found
 
 
 @kernel
@@ -220,7 +277,7 @@ def density_all(
         c = _coefficients(energy[n], mass, species.mass[i])
         _, _, total, _ = _integral(low, top, width, i, tables, c, m2)
         k = _bin(q2[n], log(q2[n]), i, tables)
-        a, b = max(tables.rows[i, k, _EDGE], low), min(tables.rows[i, k + 1, _EDGE], top)
+        a, b = max(tables.rows[i, k, _EDGE], low), min(tables.rows[i, k + _ONE, _EDGE], top)
         span = log(b / a)
         out[n] = _piece(a, b, span, tables.rows, i, k, c, m2) / (total * span * q2[n])
 
@@ -249,68 +306,88 @@ def sample_all(
     """
     species, tables = borrow_species(species), borrow_tables(tables)
     m2 = mass * mass
-    rows = tables.rows
-    for n in range(len(energy)):
-        i = reaction[n]
-        e_in = energy[n]
-        target_mass = species.mass[i]
-        low, high, width = range_kernel(e_in, mass, target_mass, species.q2_cut[i])
-        if width <= 0.0 or species.factor[i] <= 0.0:
-            return n
-        top = min(high, species.q2_cut[i])
-        c = _coefficients(e_in, mass, target_mass)
-        first, last, total, rest = _integral(low, top, width, i, tables, c, m2)
-        goal = rest + uniform[n, 0] * total
-        k, end = first, last + 1
-        while end - k > 1:
-            middle = (k + end) // 2
-            if _tail(rows, i, middle, c) >= goal:
-                k = middle
-            else:
-                end = middle
-        a, b = max(rows[i, k, _EDGE], low), min(rows[i, k + 1, _EDGE], top)
-        span = tables.step[i] if (a > low and b < top) else log(b / a)
-        inside = _piece(a, b, span, rows, i, k, c, m2)
-        beyond = rest if k == last else _tail(rows, i, k + 1, c)
-        down = min(max((goal - beyond) / inside, 0.0), 1.0) * span
+    rows, flat = tables.rows, tables.rows.reshape(-1)
+    bins = _unsigned(rows.shape[1])
+    lows, highs, totals, rests = (
+        np.empty(_BLOCK), np.empty(_BLOCK), np.empty(_BLOCK), np.empty(_BLOCK)
+    )  # fmt: skip
+    flips, falls = np.empty(_BLOCK), np.empty(_BLOCK)
+    firsts, lasts = np.empty(_BLOCK, dtype=np.uint64), np.empty(_BLOCK, dtype=np.uint64)
+    aboves, belows, electric, magnetic = (
+        np.empty(_BLOCK), np.empty(_BLOCK), np.empty(_BLOCK), np.empty(_BLOCK)
+    )  # fmt: skip
+    for start in range(0, len(energy), _BLOCK):
+        count = min(_BLOCK, len(energy) - start)
+        for j in range(count):
+            n = start + j
+            i, e_in = _unsigned(reaction[n]), energy[n]
+            low, high, width = range_kernel(e_in, mass, species.mass[i], species.q2_cut[i])
+            if width <= 0.0 or species.factor[i] <= 0.0:
+                return n
+            c = _coefficients(e_in, mass, species.mass[i])
+            top = min(high, species.q2_cut[i])
+            lows[j], highs[j], flips[j], falls[j] = low, high, c[0], c[1]
+            firsts[j], lasts[j], totals[j], rests[j] = _integral(low, top, width, i, tables, c, m2)
+        for j in range(count):
+            i, c = _unsigned(reaction[start + j]), (flips[j], falls[j], m2 * m2)
+            goal = rests[j] + uniform[start + j, 0] * totals[j]
+            firsts[j] = _last_above(goal, firsts[j], lasts[j], i * bins, flat, c)
+        for j in range(count):
+            n = start + j
+            i, k, low, high = _unsigned(reaction[n]), firsts[j], lows[j], highs[j]
+            c = (flips[j], falls[j], m2 * m2)
+            goal = rests[j] + uniform[n, 0] * totals[j]
+            top = min(high, species.q2_cut[i])
+            a, b = max(rows[i, k, _EDGE], low), min(rows[i, k + _ONE, _EDGE], top)
+            span = tables.step[i] if (a > low and b < top) else log(b / a)
+            inside = _piece(a, b, span, rows, i, k, c, m2)
+            beyond = rests[j] if k == lasts[j] else _tail(rows, i, k + _ONE, c)
+            down = min(max((goal - beyond) / inside, 0.0), 1.0) * span
+            q2 = b * exp(-down)
+            aboves[j] = low * expm1(span - down) if a == low else q2 - low
+            belows[j] = -high * expm1(-down) if b == high else high - q2
+            weight[n] = scale * q2 * span * totals[j] / inside
+            q2_out[n] = q2
+        for j in range(count):
+            electric[j], magnetic[j] = structure_kernel(
+                q2_out[start + j], species, _unsigned(reaction[start + j])
+            )
+        for j in range(count):
+            n = start + j
+            i, e_in, q2 = _unsigned(reaction[n]), energy[n], q2_out[n]
+            target_mass, above, below = species.mass[i], aboves[j], belows[j]
+            ge2, gm2 = electric[j], magnetic[j]
+            weight[n] *= differential_kernel(q2, above, below, e_in, mass, target_mass, ge2, gm2)
 
-        q2 = b * exp(-down)
-        above = low * expm1(span - down) if a == low else q2 - low
-        below = -high * expm1(-down) if b == high else high - q2
-        ge2, gm2 = structure_kernel(q2, species, i)
-        sigma = differential_kernel(q2, above, below, e_in, mass, target_mass, ge2, gm2)
-        weight[n] = scale * sigma * q2 * span * total / inside
-        q2_out[n] = q2
+            _, p_t, p_z = outgoing_kernel(q2, above, below, e_in, mass, target_mass)
+            # The energy follows from the momentum: mass shell exact to rounding.
+            p2 = p_t * p_t + p_z * p_z
+            e_out = sqrt(m2 + p2)
+            cos_phi, sin_phi = turn_kernel(uniform[n, 1])
+            pdg[n, 0] = outgoing_pdg
+            pdg[n, 1] = species.pdg[i]
+            momenta[n, 0, 0] = e_out
+            momenta[n, 0, 1] = p_t * cos_phi
+            momenta[n, 0, 2] = p_t * sin_phi
+            momenta[n, 0, 3] = p_z
+            momenta[n, 1, 0] = target_mass + q2 / (2.0 * target_mass)
+            momenta[n, 1, 1] = -p_t * cos_phi
+            momenta[n, 1, 2] = -p_t * sin_phi
+            momenta[n, 1, 3] = q2 / (2.0 * target_mass) + (m2 + q2) / (2.0 * e_in)
 
-        _, p_t, p_z = outgoing_kernel(q2, above, below, e_in, mass, target_mass)
-        # The energy follows from the momentum: mass shell exact to rounding.
-        p2 = p_t * p_t + p_z * p_z
-        e_out = sqrt(m2 + p2)
-        cos_phi, sin_phi = turn_kernel(uniform[n, 1])
-        pdg[n, 0] = outgoing_pdg
-        pdg[n, 1] = species.pdg[i]
-        momenta[n, 0, 0] = e_out
-        momenta[n, 0, 1] = p_t * cos_phi
-        momenta[n, 0, 2] = p_t * sin_phi
-        momenta[n, 0, 3] = p_z
-        momenta[n, 1, 0] = target_mass + q2 / (2.0 * target_mass)
-        momenta[n, 1, 1] = -p_t * cos_phi
-        momenta[n, 1, 2] = -p_t * sin_phi
-        momenta[n, 1, 3] = q2 / (2.0 * target_mass) + (m2 + q2) / (2.0 * e_in)
-
-        # The common factor of the form factors cancels in the polarisation; it may be 0.
-        if species.code[i] < PROTON_KELLY:
-            ge2, gm2 = shape_kernel(q2, species, i)
-        s_theta, s_long = polarization_kernel(
-            q2, e_in, mass, target_mass, e_out, p_t, p_z, ge2, gm2
-        )
-        p = sqrt(p2)
-        sine, cosine = p_t / p, p_z / p
-        across = helicity * (s_long * sine + s_theta * cosine)
-        polarization[n, 0, 0] = across * cos_phi
-        polarization[n, 0, 1] = across * sin_phi
-        polarization[n, 0, 2] = helicity * (s_long * cosine - s_theta * sine)
-        polarization[n, 1, 0] = 0.0
-        polarization[n, 1, 1] = 0.0
-        polarization[n, 1, 2] = 0.0
+            # The common factor of the form factors cancels in the polarisation; it may be 0.
+            if species.code[i] < PROTON_KELLY:
+                ge2, gm2 = shape_kernel(q2, species, i)
+            s_theta, s_long = polarization_kernel(
+                q2, e_in, mass, target_mass, e_out, p_t, p_z, ge2, gm2
+            )
+            p = sqrt(p2)
+            sine, cosine = p_t / p, p_z / p
+            across = helicity * (s_long * sine + s_theta * cosine)
+            polarization[n, 0, 0] = across * cos_phi
+            polarization[n, 0, 1] = across * sin_phi
+            polarization[n, 0, 2] = helicity * (s_long * cosine - s_theta * sine)
+            polarization[n, 1, 0] = 0.0
+            polarization[n, 1, 1] = 0.0
+            polarization[n, 1, 2] = 0.0
     return -1

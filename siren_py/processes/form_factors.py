@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from siren_py._numba import kernel
+from siren_py._numba import kernel, kernel_part
 from siren_py._typing import ArrayLike, FloatArray
 from siren_py.constants import HBARC
 from siren_py.errors import ConfigError, unknown_name
@@ -28,14 +28,17 @@ SKIN = 0.9 * fm / HBARC
 
 
 class ChargeForm(NamedTuple):
-    """The form of one nucleus: `code`, length `scale` [1/GeV] and Fourier-Bessel weights."""
+    """The form of one nucleus: `code`, length `scale` [1/GeV] and Fourier-Bessel weights.
+
+    The number of weights is even: they are summed in pairs.
+    """
 
     code: int
     scale: float
     weights: FloatArray
 
 
-@kernel
+@kernel_part
 def charge_form_factor_kernel(q: float, code: int, scale: float, weights: FloatArray) -> float:
     """Charge form factor at q = sqrt(Q2) [GeV].
 
@@ -47,24 +50,19 @@ def charge_form_factor_kernel(q: float, code: int, scale: float, weights: FloatA
     """
     x = q * scale
     if code == FOURIER_BESSEL:
-        # The term whose pole lies next is finite: sin x = (-1)^(n+1) sin(n pi - x).
-        near = int(x / pi + 0.5)
-        x2 = x * x
+        # A pole is met by a zero, sin x = (-1)^(n+1) sin(n pi - x): both have the factor
+        # n pi - x, with the same rounding, and a point on the pole is moved off it by a bit.
+        x = max(x, 1e-9)
+        near = int(x * (1.0 / pi) + 0.5)
+        if near * pi == x:
+            x *= 1.0 + 1e-15
         total = 0.0
-        for j in range(len(weights)):
-            if j + 1 != near:
-                root = (j + 1) * pi
-                total += weights[j] / (root * root - x2)
-        if x < 1e-4:
-            return total * (1.0 - x2 / 6.0)
-        delta = near * pi - x
-        sign = 1.0 if near % 2 == 1 else -1.0
-        sine = sin(delta)
-        total *= sign * sine / x
-        if 1 <= near <= len(weights):
-            sinc = 1.0 - delta * delta / 6.0 if abs(delta) < 1e-4 else sine / delta
-            total += sign * weights[near - 1] * sinc / (x * (near * pi + x))
-        return total
+        for j in range(0, len(weights), 2):
+            first, second = (j + 1) * pi, (j + 2) * pi
+            a, b = (first - x) * (first + x), (second - x) * (second + x)
+            total += (weights[j] * b + weights[j + 1] * a) / (a * b)
+        sine = sin(near * pi - x)
+        return total * (sine if near % 2 == 1 else -sine) / x
     if code == HELM:
         skin = q * SKIN
         x2 = x * x
@@ -99,7 +97,8 @@ def charge_form(nucleus: Nuclide, model: str = "measured") -> ChargeForm:
         n = np.arange(1, len(coefficients) + 1)
         signed = np.where(n % 2 == 1, 1.0, -1.0) * np.asarray(coefficients, dtype=np.float64)
         weights = signed / (signed / (n * pi) ** 2).sum()
-        return ChargeForm(FOURIER_BESSEL, radius * fm / HBARC, weights)
+        pairs = np.append(weights, np.zeros(len(weights) % 2))
+        return ChargeForm(FOURIER_BESSEL, radius * fm / HBARC, pairs)
     if nucleus.charge_radius is None:
         return ChargeForm(GAUSSIAN, 0.0, none)
     radius = nucleus.charge_radius * fm / HBARC
