@@ -18,7 +18,7 @@ from siren_py._typing import FloatArray, IntArray
 from siren_py.driving import without_net
 from siren_py.errors import ConfigError
 from siren_py.flux import FluxLike
-from siren_py.injection.layout_kernels import pick_cells
+from siren_py.injection.layout_kernels import look_up_cells, pick_cells
 from siren_py.injection.reactions import Reactions
 
 _CELL_RATIO = 1.12
@@ -179,16 +179,21 @@ class EnergyReactionProposal:
                     f, flux, mine.size, without_net(rng)
                 )
             else:
-                entry = pick[mine] - self._starts[f]
-                low, width, flux_factors, reaction_factors = self._tables[f]
-                energy = low[entry] + within[mine] * width[entry]
-                reaction = entry % len(self._reactions[f])
-                flux_factor, reaction_factor = flux_factors[entry], reaction_factors[entry]
+                table, number = self._tables[f]
+                energy, flux_factor, reaction_factor = (np.empty(mine.size) for _ in range(3))
+                reaction = np.empty(mine.size, dtype=np.int64)
+                look_up_cells(
+                    mine, pick, int(self._starts[f]), within, table, number,
+                    energy, reaction, flux_factor, reaction_factor,
+                )  # fmt: skip
             groups.append((f, mine, energy, reaction, flux_factor, reaction_factor))
         return groups
 
-    def _table(self, f: int) -> tuple[FloatArray, ...]:
-        """Lower bound, width, factor of the flux and of the reaction by cell and reaction."""
+    def _table(self, f: int) -> tuple[FloatArray, IntArray]:
+        """Table by cell and reaction: a row for each of both, and the reaction, one after another.
+
+        Columns are lower bound, width, factor of the flux and factor of the reaction.
+        """
         cells, p = self._cells[f], self._probability[f]
         cell, reaction = np.divmod(np.arange(p.size), p.shape[1] if p.size else 1)
         low, width = self._bounds(f, cell, reaction)
@@ -199,7 +204,8 @@ class EnergyReactionProposal:
         one = np.ones(p.size)
         flux_factor = cells.mass[cell] / np.where(full > 0.0, full, one) * width
         flux_factor /= np.where(open_, row, one)
-        return low, width, flux_factor, row / np.where(open_, joint, one)
+        reaction_factor = row / np.where(open_, joint, one)
+        return np.stack([low, width, flux_factor, reaction_factor], axis=1), reaction
 
     def _bounds(self, f: int, cell: IntArray, reaction: IntArray) -> tuple[FloatArray, FloatArray]:
         cells = self._cells[f]

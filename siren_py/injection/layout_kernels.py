@@ -329,3 +329,29 @@ def pick_cells(
         while k > 0 and cumulative[k - 1] > u:
             k -= 1
         picked[i] = k
+
+
+@kernel
+def look_up_cells(
+    rows: IntArray,
+    picked: IntArray,
+    start: int,
+    within: FloatArray,
+    table: FloatArray,
+    number: IntArray,
+    energy: FloatArray,
+    reaction: IntArray,
+    flux_factor: FloatArray,
+    reaction_factor: FloatArray,
+) -> None:
+    """Write energies, reactions and factors of the `rows` of what was picked.
+
+    The row picked - start of `table` has lower bound and width of the cell and both factors,
+    `number` its reaction; `within` is where in the cell the energy is, from 0 to 1.
+    """
+    for i in range(len(rows)):
+        k = picked[rows[i]] - start
+        energy[i] = table[k, 0] + within[rows[i]] * table[k, 1]
+        reaction[i] = number[k]
+        flux_factor[i] = table[k, 2]
+        reaction_factor[i] = table[k, 3]

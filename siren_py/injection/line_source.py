@@ -173,13 +173,12 @@ class LineSource:
         picked = np.searchsorted(flat, row + rng.random(n), side="right")
         solid = np.minimum(picked - row * len(self._solids), len(self._solids) - 1)
         points = np.empty((n, 3))
-        for i, placed in enumerate(self._solids):
-            mine = np.flatnonzero(solid == i)
-            if mine.size:
-                # Points may come from a net: each attempt keeps its own row of it.
-                own = rows_of(rng, mine, placed.solid)
-                local = np.asarray(placed.solid.sample(mine.size, own), dtype=np.float64)
-                points[mine] = placed.placement.to_detector(local.reshape(-1, 3))
+        for i in np.flatnonzero(np.bincount(solid)):
+            placed, mine = self._solids[i], np.flatnonzero(solid == i)
+            # Points may come from a net: each attempt keeps its own row of it.
+            own = rows_of(rng, mine, placed.solid)
+            local = np.asarray(placed.solid.sample(mine.size, own), dtype=np.float64)
+            points[mine] = placed.placement.to_detector(local.reshape(-1, 3))
         return points
 
     def density(
