@@ -12,6 +12,7 @@ import pickle
 import sys
 import threading
 from collections import OrderedDict
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from siren_py.errors import ConfigError, SirenError, WorkerError
@@ -106,15 +107,19 @@ _lock = threading.Lock()
 _injectors: OrderedDict[str, Injector | ArrivalInjector] = OrderedDict()
 
 
-def make_chunk(parcel: Parcel, seed: int, number: int, size: int) -> EventTable:
-    """Make one chunk in whichever process this is; the injector is unpacked once."""
+def injector_of(digest: str, fetch: Callable[[], Parcel]) -> Injector | ArrivalInjector:
+    """Return an injector, which is unpacked once in a process; `fetch` gets the parcel then."""
     with _lock:
-        injector = _injectors.get(parcel.digest)
+        injector = _injectors.get(digest)
         if injector is None:
-            injector = _injectors[parcel.digest] = unpack(parcel)
+            injector = _injectors[digest] = unpack(fetch())
             while len(_injectors) > _KEPT:
                 _injectors.popitem(last=False)
-    chunk = Chunk(number, size)
+    return injector
+
+
+def make_chunk(injector: Injector | ArrivalInjector, seed: int, chunk: Chunk) -> EventTable:
+    """Make one chunk in whichever process this is."""
     return injector.chunk(seed, chunk.number, chunk.size, chunk.first)
 
 

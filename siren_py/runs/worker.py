@@ -19,8 +19,10 @@ from typing import IO, TYPE_CHECKING, Any
 
 from siren_py.errors import WorkerError
 from siren_py.runs.chunks import Chunk
+from siren_py.runs.sharing import CAN_LEND, Gone, lend
 
 if TYPE_CHECKING:
+    from siren_py.runs.sharing import Lent
     from siren_py.runs.transport import Parcel
     from siren_py.tree import EventTable
 
@@ -49,6 +51,7 @@ class WorkerPool:
         self._idle: SimpleQueue[subprocess.Popen[bytes] | None] = SimpleQueue()
         self._all: set[subprocess.Popen[bytes]] = set()
         self._lock = threading.Lock()
+        self._shares = CAN_LEND
         for _ in range(workers):
             self._idle.put(None)  # started by the thread that needs it first
 
@@ -77,15 +80,20 @@ class WorkerPool:
             for _ in range(_LOSSES):
                 process = process or self._start()
                 try:
-                    _send(process.stdin, (chunk.number, chunk.size))
-                    answer: EventTable | BaseException = _receive(process.stdout)
+                    _send(process.stdin, (chunk, self._shares))
+                    answer: Any = _receive(process.stdout)
+                    if isinstance(answer, Gone):
+                        self._shares = False
+                        _send(process.stdin, (chunk, False))
+                        answer = _receive(process.stdout)
                 except (EOFError, OSError):
                     self._end(process)
                     code, process = process.returncode, None
                     continue
                 if isinstance(answer, BaseException):
                     raise answer
-                return answer
+                table: EventTable = answer
+                return table
         finally:
             self._idle.put(process)
         raise WorkerError(
@@ -125,7 +133,8 @@ class WorkerPool:
 
 def serve() -> None:
     """Make chunks until nobody asks for more: the main loop of a worker process."""
-    from siren_py.runs.transport import make_chunk, portable
+    from siren_py.runs.heap import keep_freed_memory
+    from siren_py.runs.transport import injector_of, make_chunk, portable
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     requests = sys.stdin.buffer
@@ -134,11 +143,15 @@ def serve() -> None:
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
     with contextlib.suppress(EOFError, OSError):
         parcel, seed = _receive(requests)
+        keep_freed_memory(threading.main_thread())
         while True:
-            number, size = _receive(requests)
-            answer: EventTable | BaseException
+            chunk, shares = _receive(requests)
+            answer: EventTable | Lent | BaseException
             try:
-                answer = make_chunk(parcel, seed, number, size)
+                injector = injector_of(parcel.digest, lambda: parcel)
+                answer = make_chunk(injector, seed, chunk)
+                # What is lent lives until the next request: by then it is taken up.
+                answer = (lend(answer) if shares else None) or answer
             except Exception as error:
                 answer = portable(error)
             _send(answers, answer)

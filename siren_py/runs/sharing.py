@@ -1,0 +1,222 @@
+"""Tables in memory that the processes of one machine share: they pass no pipe and no socket.
+
+A process lends a thing: it writes its arrays into a file without a name that exists in memory only
+(`os.memfd_create`, Linux), and others map that file. What says where it is has a few hundred
+bytes and may take any way. Nothing has to be cleaned up, however processes end: such memory
+goes with the last process that has it open.
+
+Whoever maps it holds a lock on the file for as long as an array of it lives, and the lender
+writes into a file again only if nobody holds that lock. So memory is used over and over, and a
+borrowed array never changes under its reader.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import mmap
+import os
+import pickle
+import secrets
+import weakref
+from collections import deque
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from siren_py.runs.heap import is_kept
+
+try:
+    import fcntl
+except ImportError:  # Windows; nothing is lent there
+    fcntl = None  # type: ignore[assignment]
+
+CAN_LEND = fcntl is not None and hasattr(os, "memfd_create") and Path("/proc/self/fd").is_dir()
+"""Whether this system has what lending needs."""
+
+_SMALLEST = 2**16
+"""What is smaller is not worth it [bytes]."""
+_SPARE = 16
+"""Files that are kept for the next things where freed memory is wanted to be kept."""
+_MOST_MAPPED = 64
+"""Borrowed things that stay in the memory of the lender: each takes a file descriptor."""
+_TAG = 16
+_ALIGNED = 64
+"""Arrays begin at multiples of this [bytes]."""
+
+
+class Address(NamedTuple):
+    """Where a thing is that a process of this machine lends."""
+
+    process: int
+    descriptor: int
+    tag: bytes
+    """First bytes of the file; it has others as soon as it holds something else."""
+    head: bytes
+    """The pickled thing without its arrays."""
+    spans: tuple[tuple[int, int], ...]
+    """Begin and length of each array."""
+
+    @property
+    def path(self) -> str:
+        """Name under which the system shows the file to other processes."""
+        return f"/proc/{self.process}/fd/{self.descriptor}"
+
+
+class Gone:
+    """What is found instead of a thing that is not lent any more, or not to this process."""
+
+
+class Lent:
+    """A thing that other processes may borrow as long as this object lives.
+
+    Pickled it is its address, and unpickled the thing itself, or `Gone`.
+    """
+
+    def __init__(self, descriptor: int, tag: bytes, head: bytes, spans: list[tuple[int, int]]):
+        self.address = Address(os.getpid(), descriptor, tag, head, tuple(spans))
+        self._finalizer = weakref.finalize(self, _take_back, descriptor)
+        self._finalizer.atexit = False
+
+    def end(self) -> None:
+        """End the loan before this object ends; what was borrowed stays as it is."""
+        self._finalizer()
+
+    def __reduce__(self) -> tuple[Callable[[Address], Any], tuple[Address]]:
+        return borrow, (self.address,)
+
+
+# Things end whenever the garbage collector says so, in the midst of other calls: no lock may be
+# needed for it, and single operations of a deque need none.
+_spare: deque[int] = deque()
+_mapped: weakref.WeakSet[mmap.mmap] = weakref.WeakSet()
+
+
+def lend(thing: object, smallest: int = _SMALLEST) -> Lent | None:
+    """Put a thing with arrays where other processes of this machine find it.
+
+    Parameters
+    ----------
+    thing
+        Any thing that can be pickled.
+    smallest
+        Size of the arrays from which on it is worth it [bytes].
+
+    Returns
+    -------
+    Lent or None
+        None if it is small, or if this system or its memory does not allow it: then the thing
+        itself has to be sent.
+    """
+    if not CAN_LEND:
+        return None
+    buffers: list[pickle.PickleBuffer] = []
+    head = pickle.dumps(thing, protocol=5, buffer_callback=buffers.append)
+    views = [buffer.raw() for buffer in buffers]
+    if sum(view.nbytes for view in views) < max(smallest, 1):
+        return None
+    tag, spans, end = secrets.token_bytes(_TAG), [], _TAG
+    for view in views:
+        begin = -(-end // _ALIGNED) * _ALIGNED
+        end = begin + view.nbytes
+        spans.append((begin, view.nbytes))
+    try:
+        descriptor = _free_file()
+    except OSError:
+        return None
+    try:
+        _write(descriptor, memoryview(tag), 0)
+        for view, (begin, _) in zip(views, spans, strict=True):
+            _write(descriptor, view, begin)
+        fcntl.flock(descriptor, fcntl.LOCK_UN)
+    except OSError:
+        os.close(descriptor)
+        return None
+    return Lent(descriptor, tag, head, spans)
+
+
+def _free_file() -> int:
+    """Return the descriptor of a file that nobody looks into, locked against those who may."""
+    for _ in range(len(_spare)):
+        with contextlib.suppress(IndexError):  # another thread has taken it
+            descriptor = _spare.popleft()
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                _spare.append(descriptor)
+            else:
+                return descriptor
+    descriptor = os.memfd_create("siren_py")
+    fcntl.flock(descriptor, fcntl.LOCK_EX)
+    return descriptor
+
+
+def _write(descriptor: int, data: memoryview, begin: int) -> None:
+    while data.nbytes:
+        written = os.pwrite(descriptor, data, begin)
+        data, begin = data[written:], begin + written
+
+
+def _take_back(descriptor: int) -> None:
+    _spare.append(descriptor)
+    free_spare(_SPARE if is_kept() else 0)
+
+
+def free_spare(kept: int = 0) -> None:
+    """Give memory that waits for the next things back to the system, but for `kept` of them."""
+    with contextlib.suppress(IndexError):
+        while len(_spare) > kept:
+            os.close(_spare.popleft())
+
+
+def is_near(address: Address) -> bool:
+    """Return whether a thing can be borrowed: its lender is on this machine, and still there."""
+    try:
+        descriptor = _open(address)
+    except OSError:
+        return False
+    os.close(descriptor)
+    return True
+
+
+def borrow(address: Address) -> Any:
+    """Return what is lent at an address; `Gone` if it is not there any more, or out of reach.
+
+    Its arrays are the lender's memory. Changes stay in this process.
+    """
+    begin, length = address.spans[-1]
+    end = begin + length
+    try:
+        descriptor = _open(address)
+    except OSError:
+        return Gone()
+    try:
+        data: mmap.mmap | bytearray
+        if len(_mapped) < _MOST_MAPPED:
+            # The mapping has a descriptor of its own, which keeps the lock until it ends.
+            data = mmap.mmap(descriptor, end, access=mmap.ACCESS_COPY)
+            _mapped.add(data)
+        else:
+            data = bytearray(end)
+            os.preadv(descriptor, [data], 0)
+    except OSError:
+        return Gone()
+    finally:
+        os.close(descriptor)
+    view = memoryview(data)
+    return pickle.loads(address.head, buffers=[view[b : b + n] for b, n in address.spans])
+
+
+def _open(address: Address) -> int:
+    """Open the file at an address and hold it; OSError if it is not the one that is meant."""
+    if not CAN_LEND:
+        raise OSError("this system has no shared files in memory")
+    # By number it may be anything by now: it must not block, nor become a terminal.
+    descriptor = os.open(address.path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        if os.pread(descriptor, _TAG, 0) != address.tag:
+            raise FileNotFoundError(f"{address.path} holds something else")
+    except OSError:
+        os.close(descriptor)
+        raise
+    return descriptor
