@@ -146,8 +146,8 @@ class _Work:
         self._queue: deque[tuple[tuple[Chunk, ...], Any]] = deque()
         self._threads, self._asked = 1, float("-inf")
         self._direct = _on_this_machine(client)
-        # Earlier ones are kept, too: tables are lent for as long as the setup is there.
-        self._setups: list[Any] = []
+        # The last but one is kept, too: tables are lent for as long as their setup is there.
+        self._setups: deque[Any] = deque(maxlen=2)
         self._send()
 
     def _send(self) -> None:
