@@ -12,8 +12,9 @@ from siren_py.errors import GeometryError
 from siren_py.geometry import kernels
 from siren_py.geometry.base import Intervals, KernelSolid, Solid, kernel_row, steps_of
 from siren_py.geometry.layers import LayerStack, repeated_layers
+from siren_py.geometry.line_tree import LineTree, SlotArray, line_tree
 from siren_py.geometry.placement import Placement
-from siren_py.geometry.tree import box_tree, line_boxes
+from siren_py.geometry.tree import box_tree
 
 # Bounding boxes only reject: they are a little larger, so that rounding never loses a solid.
 _PAD_RELATIVE = 1e-9
@@ -29,12 +30,10 @@ class GeometryArrays(NamedTuple):
     ----------
     node_box
         (nodes, 6) bounding boxes: lo x, y, z, hi x, y, z [cm].
-    line_box
-        (nodes, 6) as `node_box`, but where a leaf is a box along the axes, that box itself: what
-        a line has in it is then what it has in the solid.
     node_link
-        (nodes, 2): node to go on with when the box is missed; volume of a leaf, or a negative
-        number that says how the two parts of the node are ordered, see `tree`.
+        (nodes, 2): node to go on with when the box is missed; volume of a leaf, or -1.
+    lines
+        The same tree in the form in which lines walk it.
     real
         (rows, 20): parameters, position, matrix; see `kernels`. The first rows are the volumes;
         the leaves of compound solids follow.
@@ -63,8 +62,8 @@ class GeometryArrays(NamedTuple):
     """
 
     node_box: FloatArray
-    line_box: FloatArray
     node_link: IntArray
+    lines: LineTree
     real: FloatArray
     integer: IntArray
     stack: IntArray
@@ -107,8 +106,8 @@ class Scratch(NamedTuple):
         Ends of the segments along the line [cm].
     volume, material
         Indices of volume and material (int64) of the segments.
-    enter_t, leave_t, enter_row, open_t, open_row, todo, pieces
-        Internal: intervals in solids, what the line is in, nodes of the tree to visit.
+    enter_t, leave_t, enter_row, open_t, open_row, near, far, todo, pieces
+        Internal: intervals in solids, what the line is in, parts of the tree and which to visit.
     visible_in, visible_out, visible_row
         Pieces of the line in one volume each, before stacks are cut into their layers.
     """
@@ -122,7 +121,9 @@ class Scratch(NamedTuple):
     enter_row: IntArray
     open_t: FloatArray
     open_row: IntArray
-    todo: IntArray
+    near: FloatArray
+    far: FloatArray
+    todo: SlotArray
     visible_in: FloatArray
     visible_out: FloatArray
     visible_row: IntArray
@@ -200,8 +201,8 @@ def geometry_arrays(
     real, integer = np.array(table.real), np.array(table.integer, np.int64)
     return GeometryArrays(
         node_box=node_box,
-        line_box=line_boxes(node_box, node_link, real, integer),
         node_link=node_link,
+        lines=line_tree(node_box, node_link, real, integer),
         real=real,
         integer=integer,
         stack=np.array(stacks, np.int64).reshape(-1, 6),
@@ -387,6 +388,7 @@ def pieces_buffer(geometry: GeometryArrays, external: External = NO_EXTERNAL) ->
 def make_scratch(geometry: GeometryArrays, external: External = NO_EXTERNAL) -> Scratch:
     """Return buffers that no line can overflow; one set per thread."""
     segments, intervals = max_segments(geometry, external), max_intervals(geometry, external)
+    slots = len(geometry.lines.part)
     return Scratch(
         np.empty(segments),
         np.empty(segments),
@@ -397,7 +399,9 @@ def make_scratch(geometry: GeometryArrays, external: External = NO_EXTERNAL) -> 
         np.empty(intervals, np.int64),
         np.empty(intervals),
         np.empty(intervals, np.int64),
-        np.empty(len(geometry.node_box) // 2 + 1, np.int64),
+        np.empty(slots),
+        np.empty(slots),
+        np.empty(slots + 1, np.uint64),
         np.empty(2 * intervals),
         np.empty(2 * intervals),
         np.empty(2 * intervals, np.int64),

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from siren_py._numba import borrowed, inline_kernel
 from siren_py.geometry.arrays import External, GeometryArrays, Scratch
+from siren_py.geometry.line_tree import borrow_line_tree
 
 __all__ = ["borrow_external", "borrow_geometry", "borrow_scratch", "borrowed"]
 
@@ -19,8 +20,8 @@ def borrow_geometry(geometry: GeometryArrays) -> GeometryArrays:
     """Return the arrays of a detector or a region without reference counts."""
     return GeometryArrays(
         borrowed(geometry.node_box),
-        borrowed(geometry.line_box),
         borrowed(geometry.node_link),
+        borrow_line_tree(geometry.lines),
         borrowed(geometry.real),
         borrowed(geometry.integer),
         borrowed(geometry.stack),
@@ -53,6 +54,8 @@ def borrow_scratch(scratch: Scratch) -> Scratch:
         borrowed(scratch.enter_row),
         borrowed(scratch.open_t),
         borrowed(scratch.open_row),
+        borrowed(scratch.near),
+        borrowed(scratch.far),
         borrowed(scratch.todo),
         borrowed(scratch.visible_in),
         borrowed(scratch.visible_out),

@@ -39,15 +39,13 @@ def layer_at(edge: FloatArray, first: int, layers: int, coordinate: float) -> in
         return 0
     if coordinate >= edge[first + layers - 1]:
         return layers - 1
-    layer = 0
-    above = layers
-    while above - layer > 1:
-        middle = (layer + above) // 2
-        if edge[first + middle] <= coordinate:
-            layer = middle
-        else:
-            above = middle
-    return layer
+    # Steps without branches, which nobody could predict.
+    layer = first
+    while layers > 1:
+        half = layers >> 1
+        layer += half if edge[layer + half] <= coordinate else 0
+        layers -= half
+    return layer - first
 
 
 @kernel_part

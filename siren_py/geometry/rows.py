@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from siren_py._numba import kernel
+from siren_py._numba import kernel, kernel_part
 from siren_py._typing import BoolArray, FloatArray, IntArray
 from siren_py.geometry.arrays import External, GeometryArrays, pieces_buffer
 from siren_py.geometry.borrowing import borrow_external, borrow_geometry, borrowed
@@ -52,6 +52,30 @@ _ODD_U, _ODD_V, _ODD_W = 0.5370861555295747, 0.2866227391304237, 0.7933488235294
 
 
 @kernel
+def simple_intervals(
+    real: FloatArray,
+    row: int,
+    kind: int,
+    rotated: int,
+    ox: float,
+    oy: float,
+    oz: float,
+    dx: float,
+    dy: float,
+    dz: float,
+    out: FloatArray,
+) -> int:
+    """Write the intervals of a line in a box, sphere, cylinder or regular prism to `out`."""
+    u = ox - real[row, 8]
+    v = oy - real[row, 9]
+    w = oz - real[row, 10]
+    if rotated != 0:
+        u, v, w = to_kernel_frame(real, row, u, v, w)
+        dx, dy, dz = to_kernel_frame(real, row, dx, dy, dz)
+    return solid_intervals(kind, real, row, u, v, w, dx, dy, dz, out)
+
+
+@kernel
 def leaf_intervals(
     real: FloatArray,
     integer: IntArray,
@@ -69,6 +93,8 @@ def leaf_intervals(
 ) -> int:
     """Write the intervals of a line in the single solid of a row to `out`; return their number."""
     kind = integer[row, 0]
+    if kind < EXTERNAL:
+        return simple_intervals(real, row, kind, integer[row, 1], ox, oy, oz, dx, dy, dz, out)
     if kind == EXTERNAL:
         e = integer[row, 4]
         begin = external.offsets[e, line]
@@ -86,8 +112,6 @@ def leaf_intervals(
     if integer[row, 1] != 0:
         u, v, w = to_kernel_frame(real, row, u, v, w)
         du, dv, dw = to_kernel_frame(real, row, dx, dy, dz)
-    if kind < EXTERNAL:
-        return solid_intervals(kind, real, row, u, v, w, du, dv, dw, out)
     # From here on from the point nearest to the centre: far origins then lose no digits.
     shift = -(u * du + v * dv + w * dw) / (du * du + dv * dv + dw * dw)
     u += shift * du
@@ -180,6 +204,53 @@ def combine_intervals(
 
 
 @kernel
+def compound_intervals(
+    real: FloatArray,
+    integer: IntArray,
+    data: FloatArray,
+    program: IntArray,
+    external: External,
+    row: int,
+    line: int,
+    ox: float,
+    oy: float,
+    oz: float,
+    dx: float,
+    dy: float,
+    dz: float,
+    pieces: FloatArray,
+) -> int:
+    """Write the intervals of a line in the compound of a row to `pieces`; return their number."""
+    step = integer[row, 5]
+    end = step + integer[row, 6]
+    top = 0
+    while step < end:
+        code = program[step, 0]
+        if code == LEAF:
+            n = leaf_intervals(
+                real, integer, data, external, program[step, 1], line,
+                ox, oy, oz, dx, dy, dz, pieces[top:],
+            )  # fmt: skip
+            pieces[top + 2 * n] = n
+            top += 2 * n + 1
+        elif code == SKIP:
+            if pieces[top - 1] == 0.0:
+                step += program[step, 1]
+        else:
+            count_b = int(pieces[top - 1])
+            first_b = top - 1 - 2 * count_b
+            count_a = int(pieces[first_b - 1])
+            first_a = first_b - 1 - 2 * count_a
+            n = combine_intervals(pieces, first_a, count_a, first_b, count_b, top, code)
+            for i in range(2 * n):
+                pieces[first_a + i] = pieces[top + i]
+            pieces[first_a + 2 * n] = n
+            top = first_a + 2 * n + 1
+        step += 1
+    return int(pieces[top - 1])
+
+
+@kernel_part
 def row_intervals(
     geometry: GeometryArrays,
     external: External,
@@ -209,41 +280,20 @@ def row_intervals(
     int
         Number of intervals; interval i is pieces[2 i] to pieces[2 i + 1].
     """
+    # A call with many arrays takes longer than what is done for the simple solids.
     real = geometry.real
     integer = geometry.integer
-    data = geometry.data
-    if integer[row, 0] != COMPOUND:
+    kind = integer[row, 0]
+    if kind < EXTERNAL:
+        return simple_intervals(real, row, kind, integer[row, 1], ox, oy, oz, dx, dy, dz, pieces)
+    if kind != COMPOUND:
         return leaf_intervals(
-            real, integer, data, external, row, line, ox, oy, oz, dx, dy, dz, pieces
+            real, integer, geometry.data, external, row, line, ox, oy, oz, dx, dy, dz, pieces
         )
-    program = geometry.program
-    step = integer[row, 5]
-    end = step + integer[row, 6]
-    top = 0
-    while step < end:
-        code = program[step, 0]
-        if code == LEAF:
-            n = leaf_intervals(
-                real, integer, data, external, program[step, 1], line,
-                ox, oy, oz, dx, dy, dz, pieces[top:],
-            )  # fmt: skip
-            pieces[top + 2 * n] = n
-            top += 2 * n + 1
-        elif code == SKIP:
-            if pieces[top - 1] == 0.0:
-                step += program[step, 1]
-        else:
-            count_b = int(pieces[top - 1])
-            first_b = top - 1 - 2 * count_b
-            count_a = int(pieces[first_b - 1])
-            first_a = first_b - 1 - 2 * count_a
-            n = combine_intervals(pieces, first_a, count_a, first_b, count_b, top, code)
-            for i in range(2 * n):
-                pieces[first_a + i] = pieces[top + i]
-            pieces[first_a + 2 * n] = n
-            top = first_a + 2 * n + 1
-        step += 1
-    return int(pieces[top - 1])
+    return compound_intervals(
+        real, integer, geometry.data, geometry.program, external, row, line,
+        ox, oy, oz, dx, dy, dz, pieces,
+    )  # fmt: skip
 
 
 @kernel

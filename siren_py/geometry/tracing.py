@@ -9,8 +9,6 @@ first borrows the arrays (`borrow_geometry` and the like), which halves the cost
 
 from __future__ import annotations
 
-import math
-
 from siren_py._numba import kernel, kernel_part
 from siren_py._typing import FloatArray, IntArray
 from siren_py.geometry.arrays import (
@@ -26,7 +24,8 @@ from siren_py.geometry.arrays import (
     max_segments,
 )
 from siren_py.geometry.borrowing import borrow_external, borrow_geometry, borrow_scratch
-from siren_py.geometry.kernels import BOX, SLIVER
+from siren_py.geometry.crossings import OVERFLOW, collect_crossings, sort_crossings
+from siren_py.geometry.kernels import SLIVER
 from siren_py.geometry.layer_kernels import along_axis, layer_at
 from siren_py.geometry.locating import NO_EXTERNAL_INSIDE, locate_point, locate_points
 from siren_py.geometry.rows import row_intervals
@@ -57,125 +56,6 @@ __all__ = [
     "visible_pieces",
 ]
 
-# Returned by the kernels in place of a number of segments when a buffer is too small.
-OVERFLOW = -1
-
-# Stands for the inverse of a direction of zero: large, but harmless when multiplied by zero.
-_HUGE = 1e200
-
-# Up to so many entries plain insertion is the faster sort: they come almost in order.
-_FEW = 64
-
-
-@kernel_part
-def _inverse(d: float) -> float:
-    if abs(d) * _HUGE < 1.0:
-        return math.copysign(_HUGE, d)
-    return 1.0 / d
-
-
-@kernel_part
-def _collect(
-    geometry: GeometryArrays,
-    external: External,
-    line: int,
-    ox: float,
-    oy: float,
-    oz: float,
-    dx: float,
-    dy: float,
-    dz: float,
-    t_min: float,
-    t_max: float,
-    scratch: Scratch,
-) -> tuple[int, float]:
-    """Write the intervals in all solids within (t_min, t_max); return number and chord sum."""
-    # A line that does not move along an axis at all may lie in a face, which a product with an
-    # inverse cannot tell: its boxes only reject.
-    exact = min(abs(dx), abs(dy), abs(dz)) * _HUGE >= 1.0
-    box = geometry.line_box if exact else geometry.node_box
-    link = geometry.node_link
-    integer = geometry.integer
-    pieces = scratch.pieces
-    todo = scratch.todo
-    ix = _inverse(dx)
-    iy = _inverse(dy)
-    iz = _inverse(dz)
-    # Columns of the faces through which the line comes into a box.
-    x_in = 3 if ix < 0.0 else 0
-    y_in = 4 if iy < 0.0 else 1
-    z_in = 5 if iz < 0.0 else 2
-    # Bit ALONG_X - axis of -order: whether the line goes down along the axis of the node.
-    down = 4 * (dx < 0.0) + 8 * (dy < 0.0) + 16 * (dz < 0.0)
-    entries = 0
-    chords = 0.0
-    waiting = 0
-    node = 0
-    while True:
-        near = max((box[node, x_in] - ox) * ix, (box[node, y_in] - oy) * iy)
-        far = min((box[node, 3 - x_in] - ox) * ix, (box[node, 5 - y_in] - oy) * iy)
-        near = max(near, (box[node, z_in] - oz) * iz, t_min)
-        far = min(far, (box[node, 7 - z_in] - oz) * iz, t_max)
-        if near <= far:
-            row = link[node, 1]
-            if row < 0:
-                # The nearer part first: entries then come in order, or almost.
-                first = node + 1
-                last = link[first, 0]
-                if (down >> -row) & 1:
-                    first, last = last, first
-                todo[waiting] = last
-                waiting += 1
-                node = first
-                continue
-            count = 1
-            if exact and integer[row, 0] == BOX and integer[row, 1] == 0:
-                # Most volumes are such boxes: no call, and nothing to be computed again.
-                pieces[0], pieces[1] = near, far
-            else:
-                count = row_intervals(geometry, external, row, line, ox, oy, oz, dx, dy, dz, pieces)
-            for i in range(count):
-                a = max(pieces[2 * i], t_min)
-                b = min(pieces[2 * i + 1], t_max)
-                if a < b:
-                    if entries >= scratch.enter_t.shape[0]:
-                        return OVERFLOW, chords
-                    scratch.enter_t[entries] = a
-                    scratch.leave_t[entries] = b
-                    scratch.enter_row[entries] = row
-                    entries += 1
-                    chords += b - a
-        if waiting == 0:
-            return entries, chords
-        waiting -= 1
-        node = todo[waiting]
-
-
-@kernel_part
-def _sort_entries(enter_t: FloatArray, leave_t: FloatArray, row: IntArray, count: int) -> None:
-    """Sort by where the line enters: insertion for few entries, Shell sort (3 h + 1) for many."""
-    gap = 1
-    if count > _FEW:
-        while gap < count // 9:
-            gap = 3 * gap + 1
-    while gap > 0:
-        for i in range(gap, count):
-            t = enter_t[i]
-            if enter_t[i - gap] <= t:
-                continue
-            end = leave_t[i]
-            owner = row[i]
-            j = i
-            while j >= gap and enter_t[j - gap] > t:
-                enter_t[j] = enter_t[j - gap]
-                leave_t[j] = leave_t[j - gap]
-                row[j] = row[j - gap]
-                j -= gap
-            enter_t[j] = t
-            leave_t[j] = end
-            row[j] = owner
-        gap //= 3
-
 
 @kernel_part
 def visible_pieces(
@@ -197,7 +77,7 @@ def visible_pieces(
     They are the first n of `Scratch.visible_in`, `visible_out` and `visible_row`. Returns their
     number (or OVERFLOW) and the sum of the chords.
     """
-    entries, chords = _collect(
+    entries, chords = collect_crossings(
         geometry, external, line, ox, oy, oz, dx, dy, dz, t_min, t_max, scratch
     )
     if entries <= 0:
@@ -207,7 +87,7 @@ def visible_pieces(
     enter_row = scratch.enter_row
     open_t = scratch.open_t
     open_row = scratch.open_row
-    _sort_entries(enter_t, leave_t, enter_row, entries)
+    sort_crossings(enter_t, leave_t, enter_row, entries)
     count = 0
     depth = 0
     entry = 0
