@@ -24,7 +24,7 @@ from siren_py._typing import FloatArray, IntArray
 from siren_py.errors import ConfigError
 from siren_py.flux import Flux, FluxLike
 from siren_py.flux.produced import ProducedFlux
-from siren_py.injection.aimed import REACH
+from siren_py.injection.attenuation import REACH
 from siren_py.injection.signal import ModelLike, Signal
 from siren_py.other_matter import OtherMatter
 from siren_py.processes.base import Decay, Interaction

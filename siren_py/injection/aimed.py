@@ -37,18 +37,37 @@ from siren_py.geometry.tracing import (
     trace_line,
     visible_pieces,
 )
-from siren_py.injection.attenuation import depth_in_subpiece, drawn_decay, sweep_upstream
+from siren_py.injection.attenuation import (
+    REACH,
+    decay_ahead,
+    decay_shares,
+    depth_in_subpiece,
+    sweep_upstream,
+)
 from siren_py.injection.piece_sweep import (
-    Buffers,
-    borrow_buffers,
-    choose_layer,
-    new_buffers,
+    Sweep,
+    borrow_sweep,
+    choose_vertex,
+    new_sweep,
     sweep_pieces,
 )
 
-REACH = 200.0
-"""Matter further upstream than this many decay lengths from the region is not traced: what is
-made there reaches the region with a chance below exp(-200) = 1e-87, under every rounding."""
+
+class Buffers(NamedTuple):
+    """Sub-pieces of one line, upstream; see `attenuation.sweep_upstream`."""
+
+    low: FloatArray
+    """Upstream ends [cm]."""
+    high: FloatArray
+    """Downstream ends [cm]."""
+    segment: IntArray
+    """Numbers of the segments that they are parts of."""
+    inside: IntArray
+    """Whether they lie in the region."""
+    importance: FloatArray
+    """Chance I at the downstream end that a particle made there decays in the region."""
+    weight: FloatArray
+    """Shares of W [1/cm2]."""
 
 
 class Tracing(NamedTuple):
@@ -61,6 +80,7 @@ class Tracing(NamedTuple):
     external_region: External
     region_scratch: Scratch
     buffers: Buffers
+    sweep: Sweep
 
 
 class Placed(NamedTuple):
@@ -84,12 +104,16 @@ class Placed(NamedTuple):
 
 def make_buffers(
     geometry: GeometryArrays, region: RegionArrays, external: External, external_region: External
-) -> Buffers:
+) -> tuple[Buffers, Sweep]:
     """Return buffers that no line can overflow."""
     # Each region piece splits at most two segments.
-    return new_buffers(
-        max_segments(geometry, external) + 2 * max_segments(region, external_region) + 2
-    )
+    pieces = max_segments(region, external_region)
+    n = max_segments(geometry, external) + 2 * pieces + 2
+    buffers = Buffers(
+        np.empty(n), np.empty(n), np.empty(n, np.int64), np.empty(n, np.int64), np.empty(n),
+        np.empty(n),
+    )  # fmt: skip
+    return buffers, new_sweep(n, pieces)
 
 
 @inline_kernel
@@ -102,7 +126,15 @@ def borrow_tracing(tracing: Tracing) -> Tracing:
         borrow_geometry(tracing.region),
         borrow_external(tracing.external_region),
         borrow_scratch(tracing.region_scratch),
-        borrow_buffers(tracing.buffers),
+        Buffers(
+            borrowed(tracing.buffers.low),
+            borrowed(tracing.buffers.high),
+            borrowed(tracing.buffers.segment),
+            borrowed(tracing.buffers.inside),
+            borrowed(tracing.buffers.importance),
+            borrowed(tracing.buffers.weight),
+        ),
+        borrow_sweep(tracing.sweep),
     )
 
 
@@ -204,7 +236,7 @@ def place(
     # Rows of these arrays are made for each line, with a count of references unless borrowed.
     density, in_volume = borrowed(density), borrowed(in_volume)
     origins, directions = borrowed(origins), borrowed(directions)
-    scratch, region_scratch, buffers = tracing.scratch, tracing.region_scratch, tracing.buffers
+    scratch, region_scratch, buffers = tracing.scratch, tracing.region_scratch, tracing.sweep
     for i in range(len(origins)):
         out.matter[i] = 0.0
         pieces, chords[i] = region_on_line(tracing, i, origins[i], directions[i])
@@ -225,32 +257,24 @@ def place(
             return i
         if total <= 0.0:
             continue
-        goal = uniform[i, 0] * total
-        k = 0
-        while k < count - 1 and goal >= buffers.weight[k]:
-            goal -= buffers.weight[k]
-            k += 1
-        segment = buffers.segment[k]
-        row = scratch.visible_row[segment]
-        stack = tracing.geometry.integer[row, 3]
-        material = tracing.geometry.integer[row, 2]
-        low, high, importance = buffers.low[k], buffers.high[k], buffers.importance[k]
-        if stack >= 0:
-            material, low, high, importance = choose_layer(
-                tracing.geometry, stack, origins[i], directions[i], density[target], length,
-                buffers, k, goal,
+        k, stretch, material, low, high, importance = choose_vertex(
+            tracing.geometry, scratch, buffers, count, uniform[i, 0] * total, length
+        )
+        inside = buffers.stretches.inside[stretch]
+        depth = depth_in_subpiece(uniform[i, 1], high - low, length, importance, inside)
+        x = y = high - depth
+        piece = buffers.pieces.region[k]
+        if length > 0.0:
+            begin, seen = buffers.stretches.edge[stretch], buffers.stretches.beyond[stretch]
+            if inside > 0.0:
+                q, stay, _ = decay_shares(depth / length)
+                begin, seen = x, q + importance * stay
+            y, piece = decay_ahead(
+                uniform[i, 2] * seen, begin, piece, length, pieces,
+                region_scratch.t_in, region_scratch.t_out,
             )  # fmt: skip
-        x = high - depth_in_subpiece(
-            uniform[i, 1], high - low, length, importance, buffers.inside[k]
-        )
-        y, piece, _, _ = drawn_decay(
-            uniform[i, 2], x, length, pieces, region_scratch.t_in, region_scratch.t_out
-        )
-        if piece < 0:
-            # x and the end of the last piece agree to rounding: the event is on the very edge.
-            y, piece = x, pieces - 1
         out.matter[i] = total
-        out.volume[i] = row
+        out.volume[i] = scratch.visible_row[buffers.pieces.segment[k]]
         out.material[i] = material
         out.leaf[i] = region_scratch.volume[piece]
         out.decay_volume[i] = -1
@@ -295,7 +319,7 @@ def line_sums(
         count, matter[i] = sweep_pieces(
             tracing.geometry, tracing.scratch, n, origins[i], directions[i], density[target],
             in_volume[target], pieces, tracing.region_scratch.t_in, tracing.region_scratch.t_out,
-            lengths[i], tracing.buffers,
+            lengths[i], tracing.sweep,
         )  # fmt: skip
         if count < 0:
             return i

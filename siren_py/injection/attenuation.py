@@ -14,46 +14,71 @@ where it is made, or for an interaction that itself has to lie in the region.
 
 from __future__ import annotations
 
-from math import exp, log1p, sqrt
+from collections.abc import Callable
+from math import log1p, sqrt
+from typing import Any, cast
 
-from siren_py._numba import kernel
+from llvmlite import ir
+from numba.extending import intrinsic
+
+from siren_py._numba import kernel, kernel_part
 from siren_py._typing import FloatArray, IntArray
 
-# Up to here exp(-x) = 1 - q has all its digits, and from here on q = 1 - exp(-x).
-_HALF = 0.7
+REACH = 200.0
+"""Matter further upstream than this many decay lengths from the region is not traced: what is
+made there reaches the region with a chance below exp(-200) = 1e-87, under every rounding."""
 
-# Up to here three terms of the power series are exact to rounding.
-_SHORT = 4e-3
+# exp(-x) = 2^-k exp(-r) with |r| <= ln 2 / 2; ln 2 in two parts, of which the first has 32 bits.
+_PER_LN2 = 1.4426950408889634
+_LN2_HIGH = 6.93147180369123816490e-01
+_LN2_LOW = 1.90821492927058770002e-10
 
-# From here on exp(-x) is no normal number.
-_NOTHING = 708.0
+# Added to a number it leaves the nearest integer in the last bits of the sum.
+_ROUNDING = 1.5 * 2.0**52
+
+# A step of third order this short, compared with z or 1, leaves an error below rounding.
+_THIRD = 4e-6
+
+# From here on exp(-x) counts as nothing: numbers below 1e-308 take the processor a hundred times as
+# long as others.
+_NOTHING = 700.0
 
 
-@kernel
+def _halvings(typing_context: Any, number: Any) -> tuple[Any, Any]:
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        bits = ir.IntType(64)
+        # The exponent of a float is in bits 52 to 62, shifted by 1023.
+        k = builder.shl(builder.bitcast(arguments[0], bits), bits(52))
+        return builder.bitcast(builder.sub(bits(1023 << 52), k), ir.DoubleType())
+
+    return number(number), generate
+
+
+halvings = cast("Callable[[float], float]", intrinsic(_halvings))
+"""Return 2^-k for the float k + _ROUNDING, k from 0 to 1022: no call, so that loops of it become
+vector instructions."""
+
+
+@kernel_part
 def decay_shares(x: float) -> tuple[float, float, float]:
     """Return q = 1 - exp(-x), exp(-x) and x - q for x >= 0, none of them with cancellation.
 
-    Below 0.7 all three follow from x / q = 1 + x/2 + sum B_2k x^2k / (2k)! (DLMF 24.2.1), which
-    eight terms give to rounding: they cost less than one exponential.
+    With r = x - k ln 2 the first follows from r / (1 - exp(-r)) = 1 + r/2 + sum B_2k r^2k / (2k)!
+    (DLMF 24.2.1), which six terms give to rounding. There are no branches.
     """
-    if x < _HALF:
-        y = x * x
-        if x < _SHORT:
-            bend = 0.5 * x + y * (1.0 / 12.0 - 1.0 / 720.0 * y)
-            q = x / (1.0 + bend)
-            return q, 1.0 - q, q * bend
-        y2 = y * y
-        first = (1.0 / 12.0 - 1.0 / 720.0 * y) + (1.0 / 30240.0 - 1.0 / 1209600.0 * y) * y2
-        last = (1.0 / 47900160.0 - 691.0 / 1307674368000.0 * y) + (
-            1.0 / 74724249600.0 - 3617.0 / 10670622842880000.0 * y
-        ) * y2
-        bend = 0.5 * x + y * (first + last * (y2 * y2))
-        q = x / (1.0 + bend)
-        return q, 1.0 - q, q * bend
-    # Underflow takes the library a hundred times as long as anything else.
-    stay = exp(-x) if x < _NOTHING else 0.0
-    q = 1.0 - stay
-    return q, stay, x - q
+    rounded = min(x, _NOTHING) * _PER_LN2 + _ROUNDING
+    k = rounded - _ROUNDING
+    scale = halvings(rounded)
+    r = (min(x, _NOTHING) - k * _LN2_HIGH) - k * _LN2_LOW
+    y = r * r
+    y2 = y * y
+    first = (1.0 / 12.0 - 1.0 / 720.0 * y) + (1.0 / 30240.0 - 1.0 / 1209600.0 * y) * y2
+    last = 1.0 / 47900160.0 - 691.0 / 1307674368000.0 * y
+    bend = 0.5 * r + y * (first + last * (y2 * y2))
+    part = r / (1.0 + bend)
+    q = (1.0 - scale) + scale * part
+    stay = scale * (1.0 - part) if x < _NOTHING else 0.0
+    return q, stay, part * bend if k == 0.0 else x - q
 
 
 @kernel
@@ -186,7 +211,7 @@ def sweep_upstream(
 
 
 @kernel
-def depth_in_subpiece(u: float, h: float, length: float, importance: float, inside: int) -> float:
+def depth_in_subpiece(u: float, h: float, length: float, importance: float, inside: float) -> float:
     """Draw how far upstream of the sub-piece's end the vertex lies [cm].
 
     The density is proportional to I exp(-v/L) outside and to I exp(-v/L) + 1 - exp(-v/L) inside
@@ -201,7 +226,7 @@ def depth_in_subpiece(u: float, h: float, length: float, importance: float, insi
     q, _, over = decay_shares(x)
     goal = u * (importance * q + over)
     # The small-z form of the cumulative distribution bounds the root from below, and the
-    # distribution is convex: Newton's method converges from there.
+    # distribution is convex: Halley's method, which is of third order, converges from there.
     a = 0.5 * (1.0 - importance)
     root = sqrt(importance * importance + 4.0 * a * goal)
     z = min(2.0 * goal / (importance + root), x) if goal > 0.0 else 0.0
@@ -212,8 +237,9 @@ def depth_in_subpiece(u: float, h: float, length: float, importance: float, insi
         if slope <= 0.0:
             break
         step = value / slope
+        step /= max(1.0 - a * stay * step / slope, 0.5)
         z = min(max(z - step, 0.0), x)
-        if abs(step) <= 1e-15 * x or abs(step) <= 1e-14 * z:
+        if abs(step) <= _THIRD * min(z, 1.0):
             break
     return min(z * length, h)
 
@@ -238,47 +264,64 @@ def decay_point(
     float
         I(start), the chance to decay in the region.
     """
-    y, piece, gap, share = drawn_decay(u, start, length, n_pieces, piece_in, piece_out)
-    return y, piece, exp(-gap) * share
+    first = 0
+    while first < n_pieces and piece_out[first] <= start:
+        first += 1
+    if first == n_pieces:
+        return start, -1, 0.0
+    begin = max(piece_in[first], start)
+    if length == 0.0:
+        inside = piece_in[first] <= start
+        return start, first if inside else -1, 1.0 if inside else 0.0
+    total = 0.0
+    for j in range(n_pieces - 1, first, -1):
+        total = decay_chance((piece_out[j] - piece_in[j]) / length) + total * survival(
+            (piece_out[j] - piece_in[j]) / length
+        )
+        total *= survival((piece_in[j] - piece_out[j - 1]) / length)
+    q, stay, _ = decay_shares((piece_out[first] - begin) / length)
+    total = q + total * stay
+    y, piece = decay_ahead(u * total, begin, first, length, n_pieces, piece_in, piece_out)
+    return y, piece, survival((begin - start) / length) * total
 
 
 @kernel
-def drawn_decay(
-    u: float,
-    start: float,
+def decay_ahead(
+    goal: float,
+    begin: float,
+    first: int,
     length: float,
     n_pieces: int,
     piece_in: FloatArray,
     piece_out: FloatArray,
-) -> tuple[float, int, float, float]:
-    """Draw as `decay_point`; return what makes up I(start) = exp(-gap) share besides."""
-    first = -1
-    reference = 0.0
-    total = 0.0
-    for j in range(n_pieces):
-        if piece_out[j] <= start:
-            continue
-        begin = max(piece_in[j], start)
-        if first < 0:
-            first = j
-            reference = begin
-        if length > 0.0:
-            share = decay_chance((piece_out[j] - begin) / length)
-            total += share if j == first else exp(-(begin - reference) / length) * share
-    if first < 0:
-        return start, -1, 0.0, 0.0
-    if length == 0.0:
-        inside = piece_in[first] <= start
-        return start, first if inside else -1, 0.0, 1.0 if inside else 0.0
-    goal = u * total
+) -> tuple[float, int]:
+    """Return where the chance to decay in the region, summed from `begin` on, exceeds `goal`.
+
+    Parameters
+    ----------
+    goal
+        Uniform below the chance of a particle at `begin`.
+    begin
+        A point of the region piece `first` [cm].
+    first
+        Number of that piece.
+    length
+        Decay length [cm], above 0.
+    n_pieces, piece_in, piece_out
+        Region pieces, sorted and disjoint [cm].
+
+    Returns
+    -------
+    float, int
+        Position [cm], and the number of the piece.
+    """
+    reach = 1.0
     for j in range(first, n_pieces):
-        begin = max(piece_in[j], start)
-        reach = 1.0 if j == first else exp(-(begin - reference) / length)
-        chance = decay_chance((piece_out[j] - begin) / length)
-        share = reach * chance
-        if goal < share or j == n_pieces - 1:
+        chance, stay, _ = decay_shares((piece_out[j] - begin) / length)
+        if goal < reach * chance or j == n_pieces - 1:
             fraction = min(goal / reach, chance)
-            y = begin - length * log1p(-fraction)
-            return min(y, piece_out[j]), j, (reference - start) / length, total
-        goal -= share
-    return start, -1, 0.0, 0.0
+            return min(begin - length * log1p(-fraction), piece_out[j]), j
+        goal -= reach * chance
+        reach *= stay * survival((piece_in[j + 1] - piece_out[j]) / length)
+        begin = piece_in[j + 1]
+    return begin, n_pieces - 1

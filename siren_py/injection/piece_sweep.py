@@ -1,7 +1,13 @@
 """The sweep of `attenuation` over volumes instead of layers: a stack counts as one piece.
 
-The sums are the same; a stack brings its own (see `stack_sums`), so that a line through hundreds
-of plates costs as much as one through a few blocks.
+The sums are the same; a stack brings its own stretches (see `stack_sums`), so that a line through
+hundreds of plates costs as much as one through a few blocks. Stretches are listed first and
+weighted afterwards, all of them by one loop of vector instructions: where the particle has a
+chance beyond to decay in the region when it passes the next edge of the region downstream, it has
+
+    I = inside (1 - exp(-g/L)) + beyond exp(-g/L)
+
+at a distance g before that edge.
 """
 
 from __future__ import annotations
@@ -14,58 +20,258 @@ from siren_py._numba import inline_kernel, kernel_part
 from siren_py._typing import FloatArray, IntArray
 from siren_py.geometry.arrays import GeometryArrays, Scratch
 from siren_py.geometry.borrowing import borrowed
+from siren_py.geometry.kernels import MATERIAL, STACK
 from siren_py.geometry.layer_kernels import along_axis
-from siren_py.injection.attenuation import stretch, survival
-from siren_py.injection.stack_sums import stack_inside, stack_outside
+from siren_py.injection.attenuation import REACH, decay_shares
+from siren_py.injection.stack_sums import (
+    Stretches,
+    borrow_stretches,
+    choose_stretch,
+    list_layers,
+)
+
+# Lists are filled up to whole vectors of so many entries: what is left over takes as long as them.
+_VECTOR = 4
 
 
-class Buffers(NamedTuple):
-    """Sub-pieces of one line that contain the target, upstream."""
+class Pieces(NamedTuple):
+    """Pieces of one line in one volume each that contain the target, from its end upstream."""
 
-    low: FloatArray
-    """Upstream ends [cm]."""
-    high: FloatArray
-    """Downstream ends [cm]."""
+    first: IntArray
+    """Their first stretches, and one more entry for the end."""
     segment: IntArray
-    """Numbers of the segments (or pieces) that they are parts of."""
-    inside: IntArray
-    """Whether they lie in the region."""
-    importance: FloatArray
-    """Chance I at the downstream end that a particle made there decays in the region."""
+    """Which of the volumes on the line they are in."""
+    region: IntArray
+    """Numbers of the region pieces that they lie in, or of the next one downstream."""
     weight: FloatArray
     """Shares of W [1/cm2]."""
+    begin: IntArray
+    """The first stretch of the pattern that is repeated."""
+    until: IntArray
+    """The end of its stretches."""
+    times: IntArray
+    """How often it comes; 0 if there is none."""
+    period: FloatArray
+    """Its length along the line [cm]."""
 
 
-def new_buffers(n: int) -> Buffers:
-    """Return buffers for n sub-pieces."""
-    return Buffers(
-        np.empty(n), np.empty(n), np.empty(n, np.int64), np.empty(n, np.int64), np.empty(n),
-        np.empty(n),
+class Sweep(NamedTuple):
+    """Buffers of the sweep over one line."""
+
+    stretches: Stretches
+    pieces: Pieces
+    relevant: IntArray
+    """Which of the volumes on the line hold the target at all."""
+    chance_in: FloatArray
+    """Chance to decay in the region at the beginnings of the region pieces."""
+    chance_out: FloatArray
+    """That at their ends."""
+    width: FloatArray
+    """Lengths of the region pieces over the decay length, then the survival of each."""
+    gap: FloatArray
+    """Those of the gaps before them."""
+    repeated: IntArray
+    """Pieces with a pattern that is repeated."""
+    period: FloatArray
+    """Lengths of their periods over the decay length, then what more than one period weighs."""
+
+
+def new_sweep(n: int, m: int) -> Sweep:
+    """Return buffers for n stretches and m region pieces."""
+    # Loops of vectors run over a few entries more.
+    n, m = n + _VECTOR, m + _VECTOR
+
+    def reals(size: int) -> FloatArray:
+        return np.empty(size)
+
+    def integers(size: int) -> IntArray:
+        return np.empty(size, np.int64)
+
+    return Sweep(
+        Stretches(
+            reals(n), reals(n), reals(n), reals(n), reals(n), reals(n), reals(n), reals(n),
+            integers(n),
+        ),
+        Pieces(
+            integers(n + 1), integers(n), integers(n), reals(n), integers(n), integers(n),
+            integers(n), reals(n),
+        ),
+        integers(n + 1), reals(m), reals(m), reals(m), reals(m), integers(n), reals(n),
     )  # fmt: skip
 
 
 @inline_kernel
-def borrow_buffers(buffers: Buffers) -> Buffers:
+def borrow_sweep(sweep: Sweep) -> Sweep:
     """Return the buffers without reference counts; see `siren_py.geometry.borrowing`."""
-    return Buffers(
-        borrowed(buffers.low),
-        borrowed(buffers.high),
-        borrowed(buffers.segment),
-        borrowed(buffers.inside),
-        borrowed(buffers.importance),
-        borrowed(buffers.weight),
+    pieces = sweep.pieces
+    return Sweep(
+        borrow_stretches(sweep.stretches),
+        Pieces(
+            borrowed(pieces.first),
+            borrowed(pieces.segment),
+            borrowed(pieces.region),
+            borrowed(pieces.weight),
+            borrowed(pieces.begin),
+            borrowed(pieces.until),
+            borrowed(pieces.times),
+            borrowed(pieces.period),
+        ),
+        borrowed(sweep.relevant),
+        borrowed(sweep.chance_in),
+        borrowed(sweep.chance_out),
+        borrowed(sweep.width),
+        borrowed(sweep.gap),
+        borrowed(sweep.repeated),
+        borrowed(sweep.period),
     )
 
 
 @kernel_part
-def axis_of(
-    geometry: GeometryArrays, stack: int, origin: FloatArray, direction: FloatArray
-) -> tuple[float, float]:
-    """Return slope and origin of the coordinate of the layers along a line, see `along_axis`."""
-    return along_axis(
-        geometry.stack_axis, stack, origin[0], origin[1], origin[2],
-        direction[0], direction[1], direction[2],
-    )  # fmt: skip
+def _list_pieces(
+    geometry: GeometryArrays,
+    scratch: Scratch,
+    n_segments: int,
+    origin: FloatArray,
+    direction: FloatArray,
+    density: FloatArray,
+    in_volume: FloatArray,
+    n_pieces: int,
+    piece_in: FloatArray,
+    piece_out: FloatArray,
+    length: float,
+    sweep: Sweep,
+) -> int:
+    """List pieces and stretches of a line, not yet weighted; arguments as in `sweep_pieces`."""
+    t_in, t_out, rows = scratch.visible_in, scratch.visible_out, scratch.visible_row
+    stretches, pieces, relevant = sweep.stretches, sweep.pieces, sweep.relevant
+    capacity = stretches.low.size - _VECTOR
+    reach = REACH * length
+    # Which volumes hold the target is hard to predict: this loop has no branch on it.
+    some = 0
+    for s in range(n_segments):
+        relevant[some] = s
+        some += 1 if in_volume[rows[s]] > 0.0 else 0
+    n = 0
+    count = 0
+    j = n_pieces - 1
+    end = piece_out[j]
+    for i in range(some - 1, -1, -1):
+        s = relevant[i]
+        row = rows[s]
+        most = in_volume[row]
+        begin = t_in[s]
+        high = min(t_out[s], end)
+        stack = geometry.integer[row, STACK]
+        while begin < high:
+            while j >= 0 and piece_in[j] >= high:
+                j -= 1
+            # The region piece in which or behind which the stretch ends, if any.
+            inside = j >= 0 and piece_out[j] >= high
+            low = begin
+            if j >= 0:
+                low = max(begin, piece_in[j] if inside else piece_out[j])
+            region = j if inside else j + 1
+            edge = piece_out[j] if inside else piece_in[region]
+            if not inside and edge - high >= reach:
+                high = low
+                continue
+            if n >= capacity:
+                return -1
+            beyond = sweep.chance_out[j] if inside else sweep.chance_in[region]
+            share = 1.0 if inside else 0.0
+            before = n
+            pieces.first[count] = n
+            pieces.times[count] = 0
+            pieces.segment[count] = s
+            pieces.region[count] = region
+            if stack < 0:
+                stretches.low[n] = low
+                stretches.high[n] = high
+                stretches.number[n] = most
+                stretches.layer[n] = -1
+                stretches.inside[n] = share
+                stretches.edge[n] = edge
+                stretches.beyond[n] = beyond
+                n += 1
+                count += 1
+            else:
+                slope, start = along_axis(
+                    geometry.stack_axis, stack, origin[0], origin[1], origin[2],
+                    direction[0], direction[1], direction[2],
+                )  # fmt: skip
+                n, first, until, times, period = list_layers(
+                    geometry, stack, density, slope, start, low, high, not inside, stretches, n,
+                    capacity,
+                )  # fmt: skip
+                if n < 0:
+                    return -1
+                pieces.begin[count] = first
+                pieces.until[count] = until
+                pieces.times[count] = times
+                pieces.period[count] = period
+                for k in range(before, n):
+                    stretches.inside[k] = share
+                    stretches.edge[k] = edge
+                    stretches.beyond[k] = beyond
+                count += 1 if n > before else 0
+            high = low
+    pieces.first[count] = n
+    return count
+
+
+@kernel_part
+def _region_chances(
+    n_pieces: int, piece_in: FloatArray, piece_out: FloatArray, inverse: float, sweep: Sweep
+) -> None:
+    """Write the chances to decay in the region where its pieces begin and end."""
+    width, gap = sweep.width, sweep.gap
+    chance_in, chance_out = sweep.chance_in, sweep.chance_out
+    blocks = -(-n_pieces // _VECTOR)
+    before = piece_in[0]
+    for j in range(_VECTOR * blocks):
+        if j < n_pieces:
+            width[j] = (piece_out[j] - piece_in[j]) * inverse
+            gap[j] = (piece_in[j] - before) * inverse
+            before = piece_out[j]
+        else:
+            width[j] = gap[j] = 0.0
+    for j in range(_VECTOR * blocks):
+        q, stay, _ = decay_shares(width[j])
+        chance_in[j] = q
+        width[j] = stay
+        gap[j] = decay_shares(gap[j])[1]
+    chance = 0.0
+    for j in range(n_pieces - 1, -1, -1):
+        chance_out[j] = chance
+        chance = chance_in[j] + width[j] * chance
+        chance_in[j] = chance
+        chance *= gap[j]
+
+
+@kernel_part
+def _add_periods(count: int, inverse: float, sweep: Sweep) -> None:
+    """Add what the repetitions of patterns weigh to the pieces, which have one period so far."""
+    pieces, repeated, period = sweep.pieces, sweep.repeated, sweep.period
+    weight = sweep.stretches.weight
+    some = 0
+    for k in range(count):
+        repeated[some] = k
+        some += 1 if pieces.times[k] > 0 else 0
+    if some == 0:
+        return
+    for m in range(some):
+        period[m] = pieces.period[repeated[m]] * inverse
+    # Any piece will do to fill up whole vectors.
+    blocks = -(-some // _VECTOR)
+    for m in range(some, _VECTOR * blocks):
+        period[m], repeated[m] = period[0], repeated[0]
+    for m in range(_VECTOR * blocks):
+        x = period[m]
+        period[m] = decay_shares(pieces.times[repeated[m]] * x)[0] / decay_shares(x)[0] - 1.0
+    for m in range(some):
+        k = repeated[m]
+        for i in range(pieces.begin[k], pieces.until[k]):
+            pieces.weight[k] += weight[i] * period[m]
 
 
 @kernel_part
@@ -81,9 +287,9 @@ def sweep_pieces(
     piece_in: FloatArray,
     piece_out: FloatArray,
     length: float,
-    buffers: Buffers,
+    sweep: Sweep,
 ) -> tuple[int, float]:
-    """Sweep a line upstream and list its sub-pieces with their contributions to W.
+    """Sweep a line upstream and list its pieces with their contributions to W.
 
     Parameters
     ----------
@@ -99,118 +305,91 @@ def sweep_pieces(
         Region pieces, sorted and disjoint [cm].
     length
         Decay length L [cm]; 0 for a prompt vertex.
-    buffers
-        Receives the sub-pieces.
+    sweep
+        Receives pieces and stretches.
 
     Returns
     -------
     int
-        Number of sub-pieces; -1 if a buffer is too small.
+        Number of pieces; -1 if a buffer is too small.
     float
         W [1/cm2].
     """
-    t_in, t_out, rows = scratch.visible_in, scratch.visible_out, scratch.visible_row
-    count = 0
-    total = 0.0
-    importance = 0.0
-    j = n_pieces - 1
-    s = n_segments - 1
-    if j < 0:
-        return 0, 0.0
-    position = piece_out[j]
-    # Where `importance` was taken: outside of the region it falls as an exponential only.
-    known = position
     inverse = 1.0 / length if length > 0.0 else 0.0
-    while True:
-        while j >= 0 and piece_in[j] >= position:
-            j -= 1
-        while s >= 0 and t_in[s] >= position:
-            s -= 1
-        if s < 0 or (j < 0 and importance == 0.0):
-            break
-        inside = j >= 0 and position <= piece_out[j]
-        in_matter = t_out[s] >= position
-        low = t_in[s] if in_matter else t_out[s]
-        if j >= 0:
-            low = max(low, piece_in[j] if inside else piece_out[j])
-        most = in_volume[rows[s]] if in_matter else 0.0
-        if not inside and (most == 0.0 or length == 0.0):
-            position = low
-            continue
-        if position < known:
-            importance = (
-                importance * survival((known - position) * inverse) if length > 0.0 else 0.0
-            )
-            known = position
-        column, upstream = stretch(position - low, length, inverse, importance, inside)
-        if most * column > 0.0:
-            stack = geometry.integer[rows[s], 3]
-            if stack < 0:
-                weight = most * column
-            else:
-                slope, start = axis_of(geometry, stack, origin, direction)
-                if inside:
-                    weight = stack_inside(
-                        geometry.layer_edge, geometry.layer_material, geometry.stack, stack,
-                        density, slope, start, low,
-                        position, length, importance, np.inf,
-                    )[0]  # fmt: skip
-                else:
-                    weight = importance * stack_outside(
-                        geometry.layer_edge, geometry.layer_material, geometry.stack, stack,
-                        density, slope, start, low,
-                        position, length, np.inf,
-                    )[0]  # fmt: skip
-            if weight > 0.0:
-                if count >= buffers.low.size:
-                    return -1, total
-                buffers.low[count] = low
-                buffers.high[count] = position
-                buffers.segment[count] = s
-                buffers.inside[count] = 1 if inside else 0
-                buffers.importance[count] = importance
-                buffers.weight[count] = weight
-                count += 1
-                total += weight
-        importance = upstream
-        position = known = low
-    return count, total
+    _region_chances(n_pieces, piece_in, piece_out, inverse, sweep)
+    count = _list_pieces(
+        geometry, scratch, n_segments, origin, direction, density, in_volume,
+        n_pieces, piece_in, piece_out, length, sweep,
+    )  # fmt: skip
+    if count <= 0:
+        return count, 0.0
+    pieces, stretches = sweep.pieces, sweep.stretches
+    low, high, number, inside = stretches.low, stretches.high, stretches.number, stretches.inside
+    edge, beyond = stretches.edge, stretches.beyond
+    importance, weight = stretches.importance, stretches.weight
+    n = pieces.first[count]
+    if length > 0.0:
+        blocks = -(-n // _VECTOR)
+        for i in range(n, _VECTOR * blocks):
+            low[i] = high[i] = edge[i] = beyond[i] = inside[i] = number[i] = 0.0
+        for i in range(_VECTOR * blocks):
+            q, stay, _ = decay_shares((edge[i] - high[i]) * inverse)
+            seen = inside[i] * q + beyond[i] * stay
+            q, _, over = decay_shares((high[i] - low[i]) * inverse)
+            importance[i] = seen
+            weight[i] = number[i] * (length * (seen * q + inside[i] * over))
+    else:
+        for i in range(n):
+            importance[i] = 1.0
+            weight[i] = number[i] * (high[i] - low[i])
+    for k in range(count):
+        here = 0.0
+        for i in range(pieces.first[k], pieces.first[k + 1]):
+            here += weight[i]
+        pieces.weight[k] = here
+    _add_periods(count, inverse, sweep)
+    total = 0.0
+    some = 0
+    for k in range(count):
+        total += pieces.weight[k]
+        if pieces.weight[k] > 0.0:
+            some = k + 1
+    # What is too far upstream weighs nothing.
+    return some, total
 
 
 @kernel_part
-def choose_layer(
-    geometry: GeometryArrays,
-    stack: int,
-    origin: FloatArray,
-    direction: FloatArray,
-    density: FloatArray,
-    length: float,
-    buffers: Buffers,
-    k: int,
-    goal: float,
-) -> tuple[int, float, float, float]:
-    """Find the layer of sub-piece k in which its weight, summed upstream, exceeds `goal`.
+def choose_vertex(
+    geometry: GeometryArrays, scratch: Scratch, sweep: Sweep, count: int, goal: float, length: float
+) -> tuple[int, int, int, float, float, float]:
+    """Find where the sum of the weights, taken upstream, exceeds `goal`.
 
     Returns
     -------
-    int
-        Index of the layer's material.
+    int, int, int
+        Number of the piece, number of the stretch, and index of its material.
     float, float, float
-        Its ends on the line [cm], and I at the downstream one.
+        Ends of the stretch [cm], and I at the downstream one.
     """
-    slope, start = axis_of(geometry, stack, origin, direction)
-    low, high, importance = buffers.low[k], buffers.high[k], buffers.importance[k]
-    if buffers.inside[k] != 0:
-        _, layer, low, high, importance = stack_inside(
-            geometry.layer_edge, geometry.layer_material, geometry.stack, stack,
-            density, slope, start, low, high, length,
-            importance, goal,
+    pieces, stretches = sweep.pieces, sweep.stretches
+    k = 0
+    while k < count - 1 and goal >= pieces.weight[k]:
+        goal -= pieces.weight[k]
+        k += 1
+    i = pieces.first[k]
+    periods = 0
+    if stretches.layer[i] >= 0:
+        x = pieces.period[k] / length if pieces.times[k] > 0 else 0.0
+        i, periods = choose_stretch(
+            stretches, i, pieces.first[k + 1], pieces.begin[k], pieces.until[k],
+            pieces.times[k], x, goal,
         )  # fmt: skip
-    else:
-        _, layer, low, high = stack_outside(
-            geometry.layer_edge, geometry.layer_material, geometry.stack, stack,
-            density, slope, start, low, high, length,
-            goal / importance,
-        )  # fmt: skip
-    material = geometry.layer_material[geometry.stack[stack, 1] + layer]
-    return material, low, high, importance
+    low, high, importance = stretches.low[i], stretches.high[i], stretches.importance[i]
+    if periods > 0:
+        shift = periods * pieces.period[k]
+        low, high = low - shift, high - shift
+        importance *= decay_shares(shift / length)[1]
+    material = stretches.layer[i]
+    if material < 0:
+        material = geometry.integer[scratch.visible_row[pieces.segment[k]], MATERIAL]
+    return k, i, material, low, high, importance

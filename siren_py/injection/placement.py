@@ -26,7 +26,6 @@ from siren_py.geometry.kernels import MATERIAL, STACK
 from siren_py.geometry.placement import Placement as Placement3D
 from siren_py.geometry.solids import Box
 from siren_py.injection.aimed import (
-    REACH,
     Placed,
     Tracing,
     line_sums,
@@ -34,6 +33,7 @@ from siren_py.injection.aimed import (
     place,
     rate_columns,
 )
+from siren_py.injection.attenuation import REACH
 from siren_py.injection.forward import place_decays, place_vertices
 from siren_py.injection.line_source import LENGTHS, LineSource, nearest_length
 from siren_py.injection.matter import Matter
@@ -103,7 +103,7 @@ def tracing_of(
         region,
         external_region,
         make_scratch(region, external_region),
-        make_buffers(geometry, region, external, external_region),
+        *make_buffers(geometry, region, external, external_region),
     )
 
 

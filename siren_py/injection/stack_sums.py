@@ -1,241 +1,244 @@
-"""Sums over the layers of a stack, weighted with the survival of what is made in them.
+"""The layers of a stack on a line, listed so that repeated patterns count once.
 
 Along a line, a pattern of layers that is repeated is a geometric series: with X the length of one
-period over the decay length, k periods weigh as much as the first one times
+period over the decay length, k periods outside of the region weigh as much as the first one times
 
     (1 - exp(-k X)) / (1 - exp(-X)),
 
-so that only one period and the layers at both ends are visited, whatever the number of plates.
-The period of a vertex follows from the inverse of the series, its layer from a walk through that
-one period. Nothing is approximated: the sums are those over the single layers.
+so that only one period and the layers at both ends are listed, whatever the number of plates.
+Nothing is approximated: the sums are those over the single layers.
 """
 
 from __future__ import annotations
 
-from math import inf, log1p
+from math import log1p
+from typing import NamedTuple
 
-from siren_py._numba import kernel, kernel_part
+from siren_py._numba import inline_kernel, kernel_part
 from siren_py._typing import FloatArray, IntArray
+from siren_py.geometry.arrays import GeometryArrays
+from siren_py.geometry.borrowing import borrowed
 from siren_py.geometry.layer_kernels import layer_at
-from siren_py.injection.attenuation import decay_chance, decay_shares, stretch, survival
+from siren_py.injection.attenuation import decay_chance, survival
 
-# Fewer whole periods than this are walked through: a series would not save anything.
+# Fewer whole periods than this are listed one by one: a series would not save anything.
 _SERIES = 2
 
+# A line that enters a layer this far from its face [cm], or closer, crosses it whole: rounding.
+_WHOLE = 1e-11
 
-@kernel_part
-def walk_outside(
-    edge: FloatArray,
-    first_edge: int,
-    material: IntArray,
-    first_material: int,
-    density: FloatArray,
-    slope: float,
-    origin: float,
-    layer: int,
-    stop: int,
-    last: int,
-    start: float,
-    low: float,
-    stay: float,
-    length: float,
-    goal: float,
-) -> tuple[float, int, float, float]:
-    """Add up layers from `layer` (entered at t = `start`) upstream until `stop` (exclusive).
 
-    The layer `last` ends at t = `low`; `stay` is the survival at `start`. Returns the sum of
-    n L (1 - exp(-h/L)) times the survival at the downstream end over the layers until it exceeds
-    `goal`, the last layer that counted (-1 if none) and its ends.
-    """
-    step = -1 if slope > 0.0 else 1
-    face = 0 if slope > 0.0 else 1
-    per = 1.0 / slope
-    inverse = 1.0 / length
-    total = 0.0
-    picked = -1
-    a = b = t = known = start
-    while layer != stop:
-        end = low
-        if layer != last:
-            end = min(max((edge[first_edge + layer + face] - origin) * per, low), t)
-        number = density[material[first_material + layer]]
-        if number > 0.0 and end < t:
-            # One function of the thickness per layer; more only behind layers that do not count.
-            if t < known:
-                stay *= survival((known - t) * inverse)
-            q, left, _ = decay_shares((t - end) * inverse)
-            total += number * length * stay * q
-            picked, a, b = layer, end, t
-            if goal < total:
-                break
-            stay *= left
-            known = end
-        t = end
-        layer += step
-    return total, picked, a, b
+class Stretches(NamedTuple):
+    """Stretches of one line in one layer each that contain the target, from its end upstream."""
+
+    low: FloatArray
+    """Upstream ends [cm]."""
+    high: FloatArray
+    """Downstream ends [cm]."""
+    number: FloatArray
+    """Number densities of the target [1/cm3]."""
+    inside: FloatArray
+    """1 if decays count there, 0 if not."""
+    edge: FloatArray
+    """Where that changes next downstream [cm]."""
+    beyond: FloatArray
+    """Chance to decay in the region for a particle at that edge."""
+    importance: FloatArray
+    """That chance at the downstream end."""
+    weight: FloatArray
+    """Contributions to W [1/cm2]."""
+    layer: IntArray
+    """Material of the layer, -1 outside of stacks."""
+
+
+@inline_kernel
+def borrow_stretches(stretches: Stretches) -> Stretches:
+    """Return the arrays without reference counts; see `siren_py.geometry.borrowing`."""
+    return Stretches(
+        borrowed(stretches.low),
+        borrowed(stretches.high),
+        borrowed(stretches.number),
+        borrowed(stretches.inside),
+        borrowed(stretches.edge),
+        borrowed(stretches.beyond),
+        borrowed(stretches.importance),
+        borrowed(stretches.weight),
+        borrowed(stretches.layer),
+    )
 
 
 @kernel_part
-def stack_outside(
-    edge: FloatArray,
-    material: IntArray,
-    stacks: IntArray,
+def list_layers(
+    geometry: GeometryArrays,
     stack: int,
     density: FloatArray,
     slope: float,
     origin: float,
     low: float,
     high: float,
-    length: float,
-    goal: float,
-) -> tuple[float, int, float, float]:
-    """Sum over the piece [low, high) of a line in a stack, upstream of where decays count.
+    series: bool,
+    stretches: Stretches,
+    count: int,
+    capacity: int,
+) -> tuple[int, int, int, int, float]:
+    """Append the layers on the piece [low, high) of a line in a stack, upstream.
 
     Parameters
     ----------
-    edge, material, stacks
-        Faces and materials of the layers of all stacks, and where those of each are: `layer_edge`,
-        `layer_material` and `stack` of `GeometryArrays`.
-    stack
-        Number of the stack.
+    geometry, stack
+        The detector, and the number of the stack.
     density
         Number density of the target for each material [1/cm3].
     slope, origin
         Coordinate of the layers along the line, origin + t slope.
     low, high
         Ends of the piece [cm].
-    length
-        Decay length L [cm], above 0.
-    goal
-        The layer is wanted in which the sum, taken upstream, exceeds this; inf for the sum alone.
+    series
+        Whether repeated patterns may be listed once.
+    stretches
+        Receives `low`, `high`, `number` and `layer` of those that contain the target.
+    count
+        How many stretches there are already.
+    capacity
+        How many there may be.
 
     Returns
     -------
-    float
-        Integral of n(t) exp(-(high - t)/L) dt [1/cm2], or what it is up to the layer found.
     int
-        The layer found (the last with the target for inf), -1 if the target is in none.
-    float, float
-        Its ends [cm].
+        New number of stretches; -1 if there is no room for them.
+    int, int
+        First and last (exclusive) stretch of the period that is repeated.
+    int
+        How often it comes, 0 if nothing is repeated.
+    float
+        Length of the period along the line [cm].
     """
-    first_edge, first_material = stacks[stack, 0], stacks[stack, 1]
-    layers, run = stacks[stack, 2], stacks[stack, 3]
-    period, repeats = stacks[stack, 4], stacks[stack, 5]
+    edge, material = geometry.layer_edge, geometry.layer_material
+    first_edge, first_material = geometry.stack[stack, 0], geometry.stack[stack, 1]
+    layers, run = geometry.stack[stack, 2], geometry.stack[stack, 3]
+    period, repeats = geometry.stack[stack, 4], geometry.stack[stack, 5]
     here = layer_at(edge, first_edge, layers, origin + high * slope)
     last = layer_at(edge, first_edge, layers, origin + low * slope)
-    step = -1 if slope > 0.0 else 1
-    end = run + period * repeats
-    # Whole layers of the run, upstream of the first one, which may have been cut.
-    if slope > 0.0:
-        first = min(here, end) - 1
-        whole = first - max(last + 1, run) + 1
-    else:
-        first = max(here + 1, run)
-        whole = min(last, end) - first
-    # A quotient of floats: that of integers takes ten times as long.
-    count = int(whole / period) if period > 0 and whole > 0 else 0
-    if count < _SERIES:
-        return walk_outside(
-            edge, first_edge, material, first_material, density, slope, origin,
-            here, last + step, last, high, low, 1.0, length, goal,
-        )  # fmt: skip
-    entry = 1 if slope > 0.0 else 0
+    # Faces of a layer downstream and upstream.
+    step, entry, leave = (-1, 1, 0) if slope > 0.0 else (1, 0, 1)
     per = 1.0 / slope
-    before, picked, a, b = walk_outside(
-        edge, first_edge, material, first_material, density, slope, origin,
-        here, first, last, high, low, 1.0, length, goal,
-    )  # fmt: skip
-    if goal < before:
-        return before, picked, a, b
-    start = min((edge[first_edge + first + entry] - origin) * per, high)
-    x = (edge[first_edge + end] - edge[first_edge + run]) * abs(per) / (repeats * length)
-    one, in_one, a_one, b_one = walk_outside(
-        edge, first_edge, material, first_material, density, slope, origin,
-        first, first + step * period, last, start, low, 1.0, length, inf,
-    )  # fmt: skip
-    stay = survival((high - start) / length)
-    chance = decay_chance(x)
-    reach, left, _ = decay_shares(count * x)
-    series = stay * one * (reach / chance)
-    rest = goal - before
-    if in_one >= 0:
-        picked, a, b = in_one, a_one, b_one
-    if rest < series:
-        number = min(int(-log1p(-reach * (rest / series)) / x), count - 1)
-        rest -= stay * one * (decay_chance(number * x) / chance)
-        scale = stay * survival(number * x)
-        layer = first + step * period * number
-        at = (edge[first_edge + layer + entry] - origin) * per
-        _, picked, a, b = walk_outside(
-            edge, first_edge, material, first_material, density, slope, origin,
-            layer, layer + step * period, last, at, low, 1.0,
-            length, rest / scale if scale > 0.0 else 0.0,
-        )  # fmt: skip
-        return before + series, picked, a, b
-    layer = first + step * period * count
-    at = (edge[first_edge + layer + entry] - origin) * per
-    after, in_rest, a_rest, b_rest = walk_outside(
-        edge, first_edge, material, first_material, density, slope, origin,
-        layer, last + step, last, at, low, stay * left, length, rest - series,
-    )  # fmt: skip
-    if in_rest >= 0:
-        picked, a, b = in_rest, a_rest, b_rest
-    return before + series + after, picked, a, b
+    first, times = -1, 0
+    if series and period > 0 and here != last:
+        # Layers that are crossed whole, those at both ends perhaps included.
+        start, stop = here + step, last - step
+        if (edge[first_edge + here + entry] - origin) * per - high <= _WHOLE:
+            start = here
+        if low - (edge[first_edge + last + leave] - origin) * per <= _WHOLE:
+            stop = last
+        end = run + period * repeats - 1
+        if slope > 0.0:
+            first = min(start, end)
+            whole = first - max(stop, run) + 1
+        else:
+            first = max(start, run)
+            whole = min(stop, end) - first + 1
+        # A quotient of floats: that of integers takes ten times as long.
+        times = int(whole / period) if whole > 0 else 0
+        if times < _SERIES:
+            first, times = -1, 0
+    after = first + step * period if times > 0 else -2
+    begin = until = count
+    layer, t = here, high
+    while True:
+        if layer == first:
+            begin = count
+        elif layer == after:
+            until = count
+            layer = first + step * period * times
+            t = min((edge[first_edge + layer + entry] - origin) * per, t)
+            after = -2
+        if layer == last + step:
+            break
+        stop_at = low
+        if layer != last:
+            stop_at = min(max((edge[first_edge + layer + leave] - origin) * per, low), t)
+        number = density[material[first_material + layer]]
+        if number > 0.0 and stop_at < t:
+            if count >= capacity:
+                return -1, begin, until, times, 0.0
+            stretches.low[count] = stop_at
+            stretches.high[count] = t
+            stretches.number[count] = number
+            stretches.layer[count] = material[first_material + layer]
+            count += 1
+        t = stop_at
+        layer += step
+    length = 0.0
+    if times > 0:
+        length = (edge[first_edge + run + period * repeats] - edge[first_edge + run]) * abs(per)
+        length /= repeats
+    return count, begin, until, times, length
 
 
-@kernel
-def stack_inside(
-    edge: FloatArray,
-    material: IntArray,
-    stacks: IntArray,
-    stack: int,
-    density: FloatArray,
-    slope: float,
-    origin: float,
-    low: float,
-    high: float,
-    length: float,
-    importance: float,
+@kernel_part
+def choose_stretch(
+    stretches: Stretches,
+    first: int,
+    stop: int,
+    begin: int,
+    until: int,
+    times: int,
+    x: float,
     goal: float,
-) -> tuple[float, int, float, float, float]:
-    """Sum over the piece [low, high) of a line in a stack where decays count.
+) -> tuple[int, int]:
+    """Find where the weight of the stretches of a piece, summed upstream, exceeds `goal`.
 
-    Arguments as in `stack_outside`, `length` possibly 0, and `importance` the chance I at `high`.
+    Parameters
+    ----------
+    stretches
+        Those of a line, with their weights.
+    first, stop
+        The first and the last (exclusive) one of the piece.
+    begin, until, times, x
+        The stretches of the pattern that is repeated, how often, and the length of the period
+        over the decay length.
+    goal
+        Uniform below the weight of the piece.
 
     Returns
     -------
-    float, int, float, float
-        As from `stack_outside`, for the integral of n(t) I(t) dt [1/cm2].
-    float
-        I at the downstream end of the layer found.
+    int
+        Number of the stretch, as it is listed.
+    int
+        How many periods further upstream the vertex lies.
     """
-    first_edge, first_material, layers = stacks[stack, 0], stacks[stack, 1], stacks[stack, 2]
-    layer = layer_at(edge, first_edge, layers, origin + high * slope)
-    last = layer_at(edge, first_edge, layers, origin + low * slope)
-    step = -1 if slope > 0.0 else 1
-    face = 0 if slope > 0.0 else 1
-    per = 1.0 / slope
-    inverse = 1.0 / length if length > 0.0 else 0.0
-    total = 0.0
-    picked = -1
-    seen = importance
-    a = b = t = high
-    while True:
-        end = low
-        if layer != last:
-            end = min(max((edge[first_edge + layer + face] - origin) * per, low), t)
-        h = t - end
-        column, upstream = stretch(h, length, inverse, importance, True)
-        number = density[material[first_material + layer]]
-        if number > 0.0 and h > 0.0:
-            total += number * column
-            picked, a, b, seen = layer, end, t, importance
-            if goal < total:
+    weight = stretches.weight
+    picked, periods = first, 0
+    for i in range(first, begin if times > 0 else stop):
+        if weight[i] > 0.0:
+            picked = i
+            if goal < weight[i]:
+                return picked, 0
+            goal -= weight[i]
+    if times == 0:
+        return picked, 0
+    one = 0.0
+    for i in range(begin, until):
+        one += weight[i]
+        picked, periods = i, times - 1
+    reach, chance = decay_chance(times * x), decay_chance(x)
+    series = one * (reach / chance)
+    if goal < series:
+        periods = min(int(-log1p(-reach * (goal / series)) / x), times - 1)
+        # What the periods downstream weigh, and how much less than the first one this one does.
+        goal -= one * (decay_chance(periods * x) / chance)
+        scale = survival(periods * x)
+        for i in range(begin, until):
+            picked = i
+            if goal < weight[i] * scale:
                 break
-        if h > 0.0:
-            importance = upstream
-        if layer == last:
-            break
-        t = end
-        layer += step
-    return total, picked, a, b, seen
+            goal -= weight[i] * scale
+        return picked, periods
+    goal -= series
+    for i in range(until, stop):
+        if weight[i] > 0.0:
+            picked, periods = i, 0
+            if goal < weight[i]:
+                break
+            goal -= weight[i]
+    return picked, periods
