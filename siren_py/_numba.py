@@ -125,7 +125,8 @@ def _compiled(function: _F, **options: Any) -> _F:
         compiled = jit(error_model="numpy", **options)(function)
     # numba compares a cached kernel with the file that defines it, not with those of the kernels
     # it calls: after an update of one of them, old machine code would go on being used. The
-    # stamp that it compares is therefore extended by the sources of all kernels.
+    # version that it compares is therefore extended by the sources of all kernels. That is read
+    # first: what follows may name classes that this version of the package does not have.
     index = compiled._cache._cache_file
-    index._source_stamp = (index._source_stamp, kernel_sources_hash())
+    index._version = (index._version, kernel_sources_hash())
     return cast("_F", compiled)

@@ -21,14 +21,8 @@ from siren_py.geometry.arrays import make_scratch, max_segments
 from siren_py.injection.energy import EnergyReactionProposal
 from siren_py.injection.importance import Importance, shares_by_nuclide
 from siren_py.injection.injector import Injector
-from siren_py.injection.line_rates import (
-    Point,
-    Spans,
-    Totals,
-    line_rates,
-    new_intervals,
-    region_spans,
-)
+from siren_py.injection.line_intervals import Spans, new_intervals, region_spans
+from siren_py.injection.line_rates import Point, Totals, line_rates
 from siren_py.injection.line_source import LENGTHS, nearest_length
 from siren_py.injection.placement import AimedPlacement, check_complete, densest_in_volumes
 from siren_py.processes.base import FinalState

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from siren_py._numba import inline_kernel, kernel, kernel_part
+from siren_py._numba import kernel, kernel_part
 from siren_py._typing import FloatArray, IntArray
 from siren_py.geometry.borrowing import (
     borrow_external,
@@ -25,46 +25,20 @@ from siren_py.geometry.borrowing import (
 from siren_py.geometry.tracing import (
     External,
     GeometryArrays,
-    RegionArrays,
     Scratch,
-    region_intervals,
     visible_pieces,
 )
-from siren_py.injection.aimed import REACH
-from siren_py.injection.attenuation import decay_shares
-from siren_py.injection.piece_sweep import axis_of
-from siren_py.injection.stack_sums import stack_inside, stack_outside
+from siren_py.injection.attenuation import REACH, decay_shares
+from siren_py.injection.line_intervals import (
+    Intervals,
+    Spans,
+    borrow_intervals,
+    borrow_spans,
+    cut,
+)
 
 _NEGLIGIBLE = 1e-18
 """Part of a sum that is lost in its rounding."""
-
-
-class Spans(NamedTuple):
-    """Where lines are in regions, R of them."""
-
-    first: IntArray
-    """First span of each line in each region, and the end of the last one, (R, n + 1)."""
-    t_in: FloatArray
-    """Where the line comes in [cm], ascending for each line, (R, capacity)."""
-    t_out: FloatArray
-    """Where it goes out [cm], (R, capacity)."""
-
-
-class Intervals(NamedTuple):
-    """Intervals of one line between faces, from the last region upstream."""
-
-    low: FloatArray
-    """Upstream ends [cm]."""
-    high: FloatArray
-    """Downstream ends [cm]."""
-    density: FloatArray
-    """The largest number density of the target [1/cm3]; 0 where there is none."""
-    stack: IntArray
-    """The stack that the interval lies in, -1 if in none or without target."""
-    inside: FloatArray
-    """1 where the interval lies in a region, 0 else, (capacity, R)."""
-    within: FloatArray
-    """The sum of these over the regions."""
 
 
 class Point(NamedTuple):
@@ -91,149 +65,65 @@ def new_totals(parts: int, couplings: int, regions: int) -> Totals:
     return Totals(np.zeros(shape), np.zeros(shape))
 
 
-def new_intervals(capacity: int, regions: int) -> Intervals:
-    """Return buffers for the intervals of a line."""
-    return Intervals(
-        np.empty(capacity), np.empty(capacity), np.empty(capacity),
-        np.empty(capacity, np.int64), np.empty((capacity, regions)), np.empty(capacity),
-    )  # fmt: skip
+@kernel_part
+def passing_column(intervals: Intervals, p: int, length: float, inverse: float) -> float:
+    """Targets per area in the stack of interval p that survive to its end [1/cm2].
 
-
-@inline_kernel
-def borrow_intervals(intervals: Intervals) -> Intervals:
-    """Return the buffers without reference counts; see `siren_py.geometry.borrowing`."""
-    return Intervals(
-        borrowed(intervals.low),
-        borrowed(intervals.high),
-        borrowed(intervals.density),
-        borrowed(intervals.stack),
-        borrowed(intervals.inside),
-        borrowed(intervals.within),
-    )
-
-
-@inline_kernel
-def borrow_spans(spans: Spans) -> Spans:
-    """Return the spans without reference counts."""
-    return Spans(borrowed(spans.first), borrowed(spans.t_in), borrowed(spans.t_out))
-
-
-@kernel
-def region_spans(
-    region: RegionArrays,
-    external: External,
-    scratch: Scratch,
-    origins: FloatArray,
-    directions: FloatArray,
-    first: IntArray,
-    t_in: FloatArray,
-    t_out: FloatArray,
-) -> int:
-    """Find where lines are in one region; fills a row of `Spans`.
-
-    Returns the number of spans; -1 if there are more than `t_in` has room for, -2 if the scratch
-    buffers are too small.
+    That is the integral of n(t) exp(-(high - t)/L) dt, L the `length` [cm] above 0 and `inverse`
+    1/L [1/cm].
     """
-    region, external = borrow_geometry(region), borrow_external(external)
-    scratch = borrow_scratch(scratch)
-    count = 0
-    first[0] = 0
-    for i in range(len(origins)):
-        pieces, _ = region_intervals(
-            region, external, i,
-            origins[i, 0], origins[i, 1], origins[i, 2],
-            directions[i, 0], directions[i, 1], directions[i, 2],
-            -np.inf, np.inf, scratch,
-        )  # fmt: skip
-        if pieces < 0:
-            return -2
-        if count + pieces > t_in.size:
-            return -1
-        for k in range(pieces):
-            t_in[count], t_out[count] = scratch.t_in[k], scratch.t_out[k]
-            count += 1
-        first[i + 1] = count
-    return count
+    stretches = intervals.stretches
+    low, high, number, weight = (
+        stretches.low, stretches.high, stretches.number, stretches.weight,
+    )  # fmt: skip
+    end = intervals.high[p]
+    first, stop = intervals.first[p], intervals.first[p + 1]
+    for i in range(first, stop):
+        q, _, _ = decay_shares((high[i] - low[i]) * inverse)
+        _, stay, _ = decay_shares((end - high[i]) * inverse)
+        weight[i] = number[i] * (length * (stay * q))
+    total = 0.0
+    for i in range(first, stop):
+        total += weight[i]
+    if intervals.times[p] > 0:
+        x = intervals.period[p] * inverse
+        more = decay_shares(intervals.times[p] * x)[0] / decay_shares(x)[0] - 1.0
+        for i in range(intervals.begin[p], intervals.until[p]):
+            total += weight[i] * more
+    return total
 
 
 @kernel_part
-def cut(
-    geometry: GeometryArrays,
-    scratch: Scratch,
-    segments: int,
-    in_volume: FloatArray,
-    spans: Spans,
-    line: int,
-    position: float,
-    left: IntArray,
-    intervals: Intervals,
-) -> int:
-    """Cut a line at all faces, from t = `position`, the end of its last region, upstream.
+def counted_column(intervals: Intervals, p: int, length: float, inverse: float) -> float:
+    """Targets per area in the stack of interval p whose particles decay before its end [1/cm2].
 
-    Neighbours in which nothing changes become one interval. `left` is a buffer, (R,).
-    Returns the number of intervals, -1 if the buffers are too small.
+    That is the integral of n(t) (1 - exp(-(high - t)/L)) dt, or of n(t) dt for L = 0.
     """
-    t_in, t_out, rows = scratch.visible_in, scratch.visible_out, scratch.visible_row
-    regions = len(left)
-    for r in range(regions):
-        left[r] = spans.first[r, line + 1] - 1
-    s = segments - 1
-    count = 0
-    while True:
-        while s >= 0 and t_in[s] >= position:
-            s -= 1
-        low = -np.inf
-        row = -1
-        if s >= 0:
-            low = t_out[s]
-            if t_out[s] >= position:
-                row, low = rows[s], t_in[s]
-        if count >= intervals.low.size:
-            return -1
-        within = 0.0
-        for r in range(regions):
-            k, start = left[r], spans.first[r, line]
-            while k >= start and spans.t_in[r, k] >= position:
-                k -= 1
-            left[r] = k
-            intervals.inside[count, r] = 0.0
-            if k >= start:
-                if position <= spans.t_out[r, k]:
-                    intervals.inside[count, r] = 1.0
-                    within += 1.0
-                    low = max(low, spans.t_in[r, k])
-                else:
-                    low = max(low, spans.t_out[r, k])
-        # Nothing is made upstream of the last matter.
-        if s < 0:
-            return count
-        most = in_volume[row] if row >= 0 else 0.0
-        stack = geometry.integer[row, 3] if most > 0.0 else -1
-        before = count - 1
-        same = count > 0 and stack < 0 and intervals.stack[before] < 0
-        if same and most == intervals.density[before] and within == intervals.within[before]:
-            for r in range(regions):
-                same = same and intervals.inside[count, r] == intervals.inside[before, r]
-            if same:
-                intervals.low[before] = position = low
-                continue
-        intervals.low[count], intervals.high[count] = low, position
-        intervals.density[count], intervals.stack[count] = most, stack
-        intervals.within[count] = within
-        count += 1
-        position = low
+    stretches = intervals.stretches
+    low, high, number, weight = (
+        stretches.low, stretches.high, stretches.number, stretches.weight,
+    )  # fmt: skip
+    end = intervals.high[p]
+    first, stop = intervals.first[p], intervals.first[p + 1]
+    for i in range(first, stop):
+        if length > 0.0:
+            q, _, over = decay_shares((high[i] - low[i]) * inverse)
+            seen, _, _ = decay_shares((end - high[i]) * inverse)
+            weight[i] = number[i] * (length * (seen * q + over))
+        else:
+            weight[i] = number[i] * (high[i] - low[i])
+    total = 0.0
+    for i in range(first, stop):
+        total += weight[i]
+    return total
 
 
 @kernel_part
 def add_up(
-    geometry: GeometryArrays,
     intervals: Intervals,
     count: int,
     begin: float,
     densest: float,
-    density: FloatArray,
-    origin: FloatArray,
-    direction: FloatArray,
     length: float,
     chance: FloatArray,
     rate: FloatArray,
@@ -242,14 +132,12 @@ def add_up(
 
     Parameters
     ----------
-    geometry, intervals, count
-        The detector, and the line as `cut` left it.
+    intervals, count
+        The line as `cut` left it.
     begin
         Where the first region on the line begins [cm].
-    densest, density
-        Number densities of the target [1/cm3]: the largest in `intervals`, and by material.
-    origin, direction
-        The line, (3,) each.
+    densest
+        The largest number density of the target in `intervals` [1/cm3].
     length
         Decay length L [cm].
     chance
@@ -278,11 +166,7 @@ def add_up(
             if most * now > lost:
                 column = most * (length * q)
                 if stack >= 0:
-                    slope, start = axis_of(geometry, stack, origin, direction)
-                    column = stack_outside(
-                        geometry.layer_edge, geometry.layer_material, geometry.stack, stack,
-                        density, slope, start, low, high, length, np.inf,
-                    )[0]  # fmt: skip
+                    column = passing_column(intervals, p, length, inverse)
                 made += stay * column
             stay *= left
             continue
@@ -292,16 +176,9 @@ def add_up(
             q, left, over = decay_shares((high - low) * inverse)
             passing, counted = most * (length * q), most * (length * over)
         if stack >= 0:
-            slope, start = axis_of(geometry, stack, origin, direction)
-            counted = stack_inside(
-                geometry.layer_edge, geometry.layer_material, geometry.stack, stack, density,
-                slope, start, low, high, length, 0.0, np.inf,
-            )[0]  # fmt: skip
+            counted = counted_column(intervals, p, length, inverse)
             if length > 0.0:
-                passing = stack_outside(
-                    geometry.layer_edge, geometry.layer_material, geometry.stack, stack, density,
-                    slope, start, low, high, length, np.inf,
-                )[0]  # fmt: skip
+                passing = passing_column(intervals, p, length, inverse)
         greatest, least = 0.0, np.inf
         for r in range(regions):
             inside = intervals.inside[p, r]
@@ -400,8 +277,8 @@ def line_rates(
             return i
         here = borrowed(density[nuclide[i]])
         count = cut(
-            geometry, scratch, segments, borrowed(in_volume[nuclide[i]]), spans, i, end, left,
-            intervals,
+            geometry, scratch, segments, here, borrowed(in_volume[nuclide[i]]), spans, i,
+            origins[i], directions[i], end, left, intervals,
         )  # fmt: skip
         if count < 0:
             return i
@@ -410,11 +287,10 @@ def line_rates(
             densest = max(densest, intervals.density[p])
         if densest == 0.0:
             continue
-        origin, direction = origins[i], directions[i]
         for j in range(couplings):
             add_up(
-                geometry, intervals, count, begin, densest, here, origin, direction,
-                lengths[i] * point.stretch[own, j], chance, rate,
+                intervals, count, begin, densest, lengths[i] * point.stretch[own, j],
+                chance, rate,
             )  # fmt: skip
             joint = 0.0
             for r in range(regions):

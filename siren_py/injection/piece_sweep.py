@@ -28,6 +28,7 @@ from siren_py.injection.stack_sums import (
     borrow_stretches,
     choose_stretch,
     list_layers,
+    new_stretches,
 )
 
 # Lists are filled up to whole vectors of so many entries: what is left over takes as long as them.
@@ -88,10 +89,7 @@ def new_sweep(n: int, m: int) -> Sweep:
         return np.empty(size, np.int64)
 
     return Sweep(
-        Stretches(
-            reals(n), reals(n), reals(n), reals(n), reals(n), reals(n), reals(n), reals(n),
-            integers(n),
-        ),
+        new_stretches(n),
         Pieces(
             integers(n + 1), integers(n), integers(n), reals(n), integers(n), integers(n),
             integers(n), reals(n),

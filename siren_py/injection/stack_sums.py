@@ -14,6 +14,8 @@ from __future__ import annotations
 from math import log1p
 from typing import NamedTuple
 
+import numpy as np
+
 from siren_py._numba import inline_kernel, kernel_part
 from siren_py._typing import FloatArray, IntArray
 from siren_py.geometry.arrays import GeometryArrays
@@ -49,6 +51,14 @@ class Stretches(NamedTuple):
     """Contributions to W [1/cm2]."""
     layer: IntArray
     """Material of the layer, -1 outside of stacks."""
+
+
+def new_stretches(n: int) -> Stretches:
+    """Return buffers for n stretches."""
+    low, high, number, inside, edge, beyond, importance, weight = np.empty((8, n))
+    return Stretches(
+        low, high, number, inside, edge, beyond, importance, weight, np.empty(n, np.int64)
+    )
 
 
 @inline_kernel

@@ -11,8 +11,9 @@ import siren_py as sp
 from siren_py.geometry import Box, LayerStack
 from siren_py.geometry.arrays import make_scratch
 from siren_py.injection.aimed import line_sums
+from siren_py.injection.line_intervals import new_intervals
 from siren_py.injection.line_proposal import PURPOSES, LineMaker
-from siren_py.injection.line_rates import Point, line_rates, new_intervals, new_totals
+from siren_py.injection.line_rates import Point, line_rates, new_totals
 from siren_py.rng import stream
 from siren_py.runs.chunks import CHUNK_SIZE
 from siren_py.scan import LineRequest, Scan, scan
