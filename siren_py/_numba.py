@@ -48,7 +48,7 @@ class _Announcer(_event.Listener):
         if function.__module__.startswith("siren_py."):
             _events.unregister("numba:compile", self)
             _LOG.info(
-                "compiling the kernels, which takes a minute at most; they are kept, so that the "
+                "compiling the kernels, which takes a minute or two; they are kept, so that the "
                 "next run begins at once."
             )
 

@@ -138,7 +138,7 @@ def borrow_tracing(tracing: Tracing) -> Tracing:
     )
 
 
-@kernel_part
+@inline_kernel
 def region_on_line(
     tracing: Tracing, line: int, origin: FloatArray, direction: FloatArray
 ) -> tuple[int, float]:
@@ -150,7 +150,7 @@ def region_on_line(
     )  # fmt: skip
 
 
-@kernel_part
+@inline_kernel
 def volumes_upstream(
     tracing: Tracing,
     line: int,
