@@ -220,15 +220,19 @@ def compound_intervals(
     dz: float,
     pieces: FloatArray,
 ) -> int:
-    """Write the intervals of a line in the compound of a row to `pieces`; return their number."""
+    """Write the intervals of a line in the solid of a row to `pieces`; return their number."""
     step = integer[row, 5]
     end = step + integer[row, 6]
+    # A single solid is a program of one step: the code for solids is then there but once.
+    alone = integer[row, 0] != COMPOUND
+    if alone:
+        end = step + 1
     top = 0
     while step < end:
-        code = program[step, 0]
+        code = LEAF if alone else program[step, 0]
         if code == LEAF:
             n = leaf_intervals(
-                real, integer, data, external, program[step, 1], line,
+                real, integer, data, external, row if alone else program[step, 1], line,
                 ox, oy, oz, dx, dy, dz, pieces[top:],
             )  # fmt: skip
             pieces[top + 2 * n] = n
@@ -286,10 +290,6 @@ def row_intervals(
     kind = integer[row, 0]
     if kind < EXTERNAL:
         return simple_intervals(real, row, kind, integer[row, 1], ox, oy, oz, dx, dy, dz, pieces)
-    if kind != COMPOUND:
-        return leaf_intervals(
-            real, integer, geometry.data, external, row, line, ox, oy, oz, dx, dy, dz, pieces
-        )
     return compound_intervals(
         real, integer, geometry.data, geometry.program, external, row, line,
         ox, oy, oz, dx, dy, dz, pieces,

@@ -19,7 +19,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from siren_py._numba import inline_kernel, kernel, kernel_part
+from siren_py._numba import inline_kernel, kernel
 from siren_py._typing import FloatArray, IntArray
 from siren_py.geometry.borrowing import (
     borrow_external,
