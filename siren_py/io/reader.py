@@ -144,11 +144,13 @@ class EventReader(ABC):
         return Sample(store, record["n_attempts"], record["names"], record["provenance"], injector)
 
     def load(self) -> Sample:
-        """Read and check all events; those beyond what one store keeps stay in the file."""
-        store = TableStore()
+        """Read and check what one store keeps of the events; the others when they are needed."""
+        store, room = TableStore(), True
         for start, stop in self.pieces():
-            table = self.table(start, stop)
-            if store.has_room(table):
+            if room:
+                table = self.table(start, stop)
+                room = store.has_room(table)
+            if room:
                 store.append(table)
             else:
                 # What is in a file need not be written to another one.

@@ -209,7 +209,7 @@ def read_root(path: PathLike) -> Sample:
     ------
     FormatError
         If the file does not exist, is damaged, is not of this format, or if its weights do not
-        agree with their factors.
+        agree with their factors; for events beyond 256 MB, when they are needed.
 
     Examples
     --------
