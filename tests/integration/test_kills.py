@@ -44,7 +44,7 @@ def main(n, path, backend, losses):
     pools, pids = [], lambda: []
 
     def lose(done, total):
-        time.sleep(0.1)  # a chunk of a real detector takes longer, too
+        time.sleep(float(os.environ["PAUSE"]))  # a chunk of a real detector takes longer, too
         while losses and done >= losses[-1]:
             losses.pop()
             known = pids()
@@ -98,10 +98,10 @@ def whole(script):
     return namespace["SIM"].run(CHUNKS * CHUNK_SIZE, seed=namespace["SEED"], progress=False)
 
 
-def start(script, path, backend, losses=0):
+def start(script, path, backend, losses=0, pause=0.1):
     return subprocess.Popen(
         [sys.executable, str(script), str(CHUNKS * CHUNK_SIZE), str(path), backend, str(losses)],
-        env=ENVIRONMENT,
+        env={**ENVIRONMENT, "PAUSE": str(pause)},
         cwd=path.parent,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -207,7 +207,7 @@ def test_lost_workers_change_nothing(script, whole, tmp_path, backend, losses):
 
 def test_interrupted_by_the_keyboard(script, whole, tmp_path):
     path = tmp_path / "a.root"
-    process = start(script, path, "processes")
+    process = start(script, path, "processes", pause=1.0)
     wait(lambda: finished(path) >= 2, process, 120.0)
     os.killpg(process.pid, signal.SIGINT)
     out, _ = process.communicate(timeout=60)
