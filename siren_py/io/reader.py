@@ -159,10 +159,14 @@ class EventReader(ABC):
 
     def later(self, injector: Injector | ArrivalInjector | None = None) -> Sample:
         """Return the sample without reading its events, which are fetched when needed."""
+        return self.sample(self.store(), injector)
+
+    def store(self) -> TableStore:
+        """Return the tables of the file, which are fetched when needed."""
         store = TableStore()
         for start, stop in self.pieces():
             self._append_later(store, start, stop)
-        return self.sample(store, injector)
+        return store
 
     def _append_later(self, store: TableStore, start: int, stop: int) -> None:
         store.append_later(

@@ -6,13 +6,11 @@ import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
 from types import FrameType
 
-from siren_py.io.root import RootReader, steps, write_root
+from siren_py.io.root import RootReader, write_root
 from siren_py.sample import Sample
-from siren_py.store import TableStore
 
 
 @contextmanager
@@ -23,23 +21,22 @@ def noted_interrupts() -> Iterator[threading.Event]:
     interrupts never arrive, nothing is noted.
     """
     noted = threading.Event()
-    if threading.current_thread() is not threading.main_thread():
+    before = signal.getsignal(signal.SIGINT)
+    # A background job that ignores interrupts goes on doing so.
+    if threading.current_thread() is not threading.main_thread() or not callable(before):
         yield noted
         return
-    before = signal.getsignal(signal.SIGINT)
 
     def note(number: int, frame: FrameType | None) -> None:
-        if noted.is_set() and callable(before):
+        if noted.is_set():
             before(number, frame)
         noted.set()
 
-    if callable(before):  # a background job that ignores interrupts goes on doing so
-        signal.signal(signal.SIGINT, note)
+    signal.signal(signal.SIGINT, note)
     try:
         yield noted
     finally:
-        if callable(before):
-            signal.signal(signal.SIGINT, before)
+        signal.signal(signal.SIGINT, before)
 
 
 def write_part(file: Path, sample: Sample, path: Path) -> None:
@@ -54,9 +51,6 @@ def write_part(file: Path, sample: Sample, path: Path) -> None:
     path
         ROOT file to write.
     """
-    reader = RootReader(file)
-    store = TableStore()
-    for start, stop in steps(reader.n_entries):
-        store.append_later(stop - start, partial(reader.table, start, stop))
+    store = RootReader(file).store()
     made = Sample(store, sample.n_attempts, sample.lookup, sample.provenance)
     write_root(made, path, progress=False)
