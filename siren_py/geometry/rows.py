@@ -204,7 +204,7 @@ def combine_intervals(
 
 
 @kernel
-def compound_intervals(
+def general_intervals(
     real: FloatArray,
     integer: IntArray,
     data: FloatArray,
@@ -220,13 +220,11 @@ def compound_intervals(
     dz: float,
     pieces: FloatArray,
 ) -> int:
-    """Write the intervals of a line in the solid of a row to `pieces`; return their number."""
-    step = integer[row, 5]
-    end = step + integer[row, 6]
+    """Write the intervals of a line in any solid of a row to `pieces`; return their number."""
     # A single solid is a program of one step: the code for solids is then there but once.
     alone = integer[row, 0] != COMPOUND
-    if alone:
-        end = step + 1
+    step = integer[row, 5]
+    end = step + (1 if alone else integer[row, 6])
     top = 0
     while step < end:
         code = LEAF if alone else program[step, 0]
@@ -290,7 +288,7 @@ def row_intervals(
     kind = integer[row, 0]
     if kind < EXTERNAL:
         return simple_intervals(real, row, kind, integer[row, 1], ox, oy, oz, dx, dy, dz, pieces)
-    return compound_intervals(
+    return general_intervals(
         real, integer, geometry.data, geometry.program, external, row, line,
         ox, oy, oz, dx, dy, dz, pieces,
     )  # fmt: skip

@@ -66,56 +66,50 @@ def new_totals(parts: int, couplings: int, regions: int) -> Totals:
 
 
 @kernel_part
-def passing_column(intervals: Intervals, p: int, length: float, inverse: float) -> float:
-    """Targets per area in the stack of interval p that survive to its end [1/cm2].
+def stack_columns(
+    intervals: Intervals, p: int, length: float, inverse: float
+) -> tuple[float, float]:
+    """Targets per area in the stack of interval p [1/cm2], by what becomes of what they make.
 
-    That is the integral of n(t) exp(-(high - t)/L) dt, L the `length` [cm] above 0 and `inverse`
-    1/L [1/cm].
+    Parameters
+    ----------
+    intervals, p
+        The line as `cut` left it, and the interval.
+    length, inverse
+        Decay length L [cm] and 1/L [1/cm], 0 for L = 0.
+
+    Returns
+    -------
+    float
+        What survives to the end of the interval: the integral of n(t) exp(-(high - t)/L) dt.
+    float
+        What decays before: the integral of n(t) (1 - exp(-(high - t)/L)) dt. Of an interval
+        outside of all regions this leaves out the repetitions of patterns.
     """
     stretches = intervals.stretches
-    low, high, number, weight = (
-        stretches.low, stretches.high, stretches.number, stretches.weight,
-    )  # fmt: skip
-    end = intervals.high[p]
-    first, stop = intervals.first[p], intervals.first[p + 1]
-    for i in range(first, stop):
-        q, _, _ = decay_shares((high[i] - low[i]) * inverse)
-        _, stay, _ = decay_shares((end - high[i]) * inverse)
-        weight[i] = number[i] * (length * (stay * q))
-    total = 0.0
-    for i in range(first, stop):
-        total += weight[i]
-    if intervals.times[p] > 0:
-        x = intervals.period[p] * inverse
-        more = decay_shares(intervals.times[p] * x)[0] / decay_shares(x)[0] - 1.0
-        for i in range(intervals.begin[p], intervals.until[p]):
-            total += weight[i] * more
-    return total
-
-
-@kernel_part
-def counted_column(intervals: Intervals, p: int, length: float, inverse: float) -> float:
-    """Targets per area in the stack of interval p whose particles decay before its end [1/cm2].
-
-    That is the integral of n(t) (1 - exp(-(high - t)/L)) dt, or of n(t) dt for L = 0.
-    """
-    stretches = intervals.stretches
-    low, high, number, weight = (
-        stretches.low, stretches.high, stretches.number, stretches.weight,
-    )  # fmt: skip
+    low, high, number = stretches.low, stretches.high, stretches.number
+    passing, counted = stretches.weight, stretches.importance
     end = intervals.high[p]
     first, stop = intervals.first[p], intervals.first[p + 1]
     for i in range(first, stop):
         if length > 0.0:
             q, _, over = decay_shares((high[i] - low[i]) * inverse)
-            seen, _, _ = decay_shares((end - high[i]) * inverse)
-            weight[i] = number[i] * (length * (seen * q + over))
+            seen, stay, _ = decay_shares((end - high[i]) * inverse)
+            passing[i] = number[i] * (length * (stay * q))
+            counted[i] = number[i] * (length * (seen * q + over))
         else:
-            weight[i] = number[i] * (high[i] - low[i])
-    total = 0.0
+            passing[i] = 0.0
+            counted[i] = number[i] * (high[i] - low[i])
+    some = before = 0.0
     for i in range(first, stop):
-        total += weight[i]
-    return total
+        some += passing[i]
+        before += counted[i]
+    if intervals.times[p] > 0:
+        x = intervals.period[p] * inverse
+        more = decay_shares(intervals.times[p] * x)[0] / decay_shares(x)[0] - 1.0
+        for i in range(intervals.begin[p], intervals.until[p]):
+            some += passing[i] * more
+    return some, before
 
 
 @kernel_part
@@ -166,7 +160,7 @@ def add_up(
             if most * now > lost:
                 column = most * (length * q)
                 if stack >= 0:
-                    column = passing_column(intervals, p, length, inverse)
+                    column, _ = stack_columns(intervals, p, length, inverse)
                 made += stay * column
             stay *= left
             continue
@@ -176,9 +170,7 @@ def add_up(
             q, left, over = decay_shares((high - low) * inverse)
             passing, counted = most * (length * q), most * (length * over)
         if stack >= 0:
-            counted = counted_column(intervals, p, length, inverse)
-            if length > 0.0:
-                passing = passing_column(intervals, p, length, inverse)
+            passing, counted = stack_columns(intervals, p, length, inverse)
         greatest, least = 0.0, np.inf
         for r in range(regions):
             inside = intervals.inside[p, r]
