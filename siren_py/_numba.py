@@ -17,10 +17,8 @@ from typing import Any, TypeVar, cast
 
 import numba
 from numba.core import event as _event
-from numba.extending import intrinsic
 
 _F = TypeVar("_F", bound=Callable[..., object])
-_Array = TypeVar("_Array")
 
 _events: Any = _event
 _LOG = logging.getLogger("siren_py.compilation")
@@ -48,7 +46,7 @@ class _Announcer(_event.Listener):
         if function.__module__.startswith("siren_py."):
             _events.unregister("numba:compile", self)
             _LOG.info(
-                "compiling the kernels, which takes a minute or two; they are kept, so that the "
+                "compiling the kernels, which takes about a minute; they are kept, so that the "
                 "next run begins at once."
             )
 
@@ -93,28 +91,22 @@ def inline_kernel(function: _F) -> _F:
     return _compiled(function, inline="always")
 
 
-def _borrowed(typing_context: Any, array: Any) -> tuple[Any, Any]:
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        view = context.make_array(signature.args[0])(context, builder, value=arguments[0])
-        view.meminfo = view.meminfo.type(None)  # no owner: nothing to count
-        return view._getvalue()
+def allocating_kernel(function: _F) -> _F:
+    """Compile a kernel that makes arrays of its own; all others take theirs from their callers.
 
-    return array(array), generate
-
-
-borrowed = cast("Callable[[_Array], _Array]", intrinsic(_borrowed))
-"""The same memory without reference counts, for the inside of kernels.
-
-numba counts the references of every array, and of every row of one, with atomic operations: in a
-short call that is most of the cost. A borrowed array has no counter. It is valid as long as the
-array it was made from, so a kernel borrows its own arguments and never returns the result."""
+    numba counts the references of every array, and of every row of one, with atomic operations,
+    so that it can be freed: in a short call that is most of the cost, and of the compilation too.
+    What allocates nothing has nothing to free, and goes without (the option `_nrt` of numba).
+    Such a kernel may return numbers and tuples of them, but no array to Python.
+    """
+    return _compiled(function, _nrt=True)
 
 
 def _compiled(function: _F, **options: Any) -> _F:
     # error_model="numpy": a division by zero gives inf or nan as in NumPy, and costs no branch.
     # No kernel is called from C: without the wrapper for that there is less to compile.
     jit: Any = numba.njit
-    options |= {"cache": True, "nogil": True, "no_cfunc_wrapper": True}
+    options = {"cache": True, "nogil": True, "no_cfunc_wrapper": True, "_nrt": False} | options
     try:
         compiled = jit(error_model="numpy", **options)(function)
     except RuntimeError:

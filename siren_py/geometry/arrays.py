@@ -7,12 +7,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from siren_py._typing import BoolArray, FloatArray, IntArray
+from siren_py._typing import BoolArray, FloatArray, IntArray, SlotArray
 from siren_py.errors import GeometryError
 from siren_py.geometry import kernels
 from siren_py.geometry.base import Intervals, KernelSolid, Solid, kernel_row, steps_of
 from siren_py.geometry.layers import LayerStack, repeated_layers
-from siren_py.geometry.line_tree import LineTree, SlotArray, line_tree
+from siren_py.geometry.line_tree import LineTree, line_tree
 from siren_py.geometry.placement import Placement
 from siren_py.geometry.tree import box_tree
 

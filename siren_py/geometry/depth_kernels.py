@@ -7,7 +7,6 @@ import math
 from siren_py._numba import kernel, kernel_part
 from siren_py._typing import FloatArray
 from siren_py.geometry.arrays import External, GeometryArrays, Scratch
-from siren_py.geometry.borrowing import borrow_external, borrow_geometry, borrow_scratch
 from siren_py.geometry.layer_kernels import along_axis, layer_at, stack_depth
 from siren_py.geometry.profile_kernels import WHOLE
 from siren_py.geometry.tracing import visible_pieces
@@ -25,8 +24,6 @@ def column_depths(
     depth: FloatArray,
 ) -> None:
     """Write the integral of the density between two points [g/cm2], lines `first` to `stop`."""
-    geometry, external = borrow_geometry(geometry), borrow_external(external)
-    scratch = borrow_scratch(scratch)
     for i in range(first, stop):
         ox, oy, oz = starts[i, 0], starts[i, 1], starts[i, 2]
         dx, dy, dz = ends[i, 0] - ox, ends[i, 1] - oy, ends[i, 2] - oz
@@ -107,8 +104,6 @@ def distances_for_depths(
     distance: FloatArray,
 ) -> None:
     """Write how far [cm] lines `first` to `stop` get through `depths`: inf if they never do."""
-    geometry, external = borrow_geometry(geometry), borrow_external(external)
-    scratch = borrow_scratch(scratch)
     for i in range(first, stop):
         ox, oy, oz = origins[i, 0], origins[i, 1], origins[i, 2]
         dx, dy, dz = directions[i, 0], directions[i, 1], directions[i, 2]

@@ -11,10 +11,8 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
-from siren_py._numba import borrowed, inline_kernel
-from siren_py._typing import FloatArray, IntArray
+from siren_py._typing import FloatArray, IntArray, SlotArray
 from siren_py.geometry import kernels
 from siren_py.geometry.tree import areas
 
@@ -29,8 +27,6 @@ _AIMED = 0.5
 
 # Far away: no line meets a box that begins there and ends at minus this.
 _NOWHERE = 1e100
-
-SlotArray = npt.NDArray[np.uint64]
 
 
 class LineTree(NamedTuple):
@@ -54,14 +50,6 @@ class LineTree(NamedTuple):
     box: FloatArray
     part: IntArray
     order: SlotArray
-
-
-@inline_kernel
-def borrow_line_tree(tree: LineTree) -> LineTree:
-    """Return the tree without reference counts; see `siren_py.geometry.borrowing`."""
-    return LineTree(
-        borrowed(tree.node), borrowed(tree.box), borrowed(tree.part), borrowed(tree.order)
-    )
 
 
 def _parts(node_box: FloatArray, node_link: IntArray) -> dict[int, list[int]]:

@@ -7,7 +7,6 @@ import numpy as np
 from siren_py._numba import kernel
 from siren_py._typing import BoolArray, FloatArray, IntArray
 from siren_py.geometry.arrays import GeometryArrays
-from siren_py.geometry.borrowing import borrow_geometry
 from siren_py.geometry.layer_kernels import layer_at
 from siren_py.geometry.rows import row_contains
 
@@ -66,7 +65,6 @@ def locate_points(
     material: IntArray,
 ) -> None:
     """Write volume and material at each of `points` (n, 3)."""
-    geometry = borrow_geometry(geometry)
     for i in range(points.shape[0]):
         volume[i], material[i] = locate_point(
             geometry, external_inside, i, points[i, 0], points[i, 1], points[i, 2]

@@ -9,10 +9,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from siren_py._numba import kernel, kernel_part
+from siren_py._numba import allocating_kernel, kernel, kernel_part
 from siren_py._typing import BoolArray, FloatArray, IntArray
 from siren_py.geometry.arrays import External, GeometryArrays, pieces_buffer
-from siren_py.geometry.borrowing import borrow_external, borrow_geometry, borrowed
 from siren_py.geometry.flat_kernels import (
     convex_contains,
     convex_interval,
@@ -294,6 +293,19 @@ def row_intervals(
     )  # fmt: skip
 
 
+@allocating_kernel
+def mesh_contains(
+    data: FloatArray, first: int, number: int, room: int, u: float, v: float, w: float
+) -> bool:
+    """Say whether a point is in a mesh, by a line through it that crosses it in `room` pieces."""
+    pieces = np.empty(room)
+    count = mesh_intervals(data, first, number, u, v, w, _ODD_U, _ODD_V, _ODD_W, pieces)
+    inside = False
+    for i in range(count):
+        inside = inside or pieces[2 * i] <= 0.0 < pieces[2 * i + 1]
+    return inside
+
+
 @kernel
 def leaf_contains(
     real: FloatArray,
@@ -329,12 +341,7 @@ def leaf_contains(
         return convex_contains(data, first, number, u, v, w)
     if kind == ELLIPSOID:
         return ellipsoid_contains(real, row, u, v, w)
-    pieces = np.empty(integer[row, 8])
-    count = mesh_intervals(data, first, number, u, v, w, _ODD_U, _ODD_V, _ODD_W, pieces)
-    inside = False
-    for i in range(count):
-        inside = inside or pieces[2 * i] <= 0.0 < pieces[2 * i + 1]
-    return inside
+    return mesh_contains(data, first, number, integer[row, 8], u, v, w)
 
 
 @kernel
@@ -400,8 +407,6 @@ def _fill_intervals(
     t_out: FloatArray,
 ) -> int:
     """Intervals in row 0 of lines from `first_line` on; return the first that does not fit."""
-    geometry, external = borrow_geometry(geometry), borrow_external(external)
-    pieces = borrowed(pieces)
     used = offsets[first_line]
     for i in range(first_line, origins.shape[0]):
         n = row_intervals(
@@ -443,7 +448,6 @@ def points_in_row(
     geometry: GeometryArrays, external_inside: BoolArray, points: FloatArray, inside: BoolArray
 ) -> None:
     """Write whether each of `points` (n, 3) is in the first solid of the arrays."""
-    geometry = borrow_geometry(geometry)
     for i in range(points.shape[0]):
         inside[i] = row_contains(
             geometry, external_inside, 0, i, points[i, 0], points[i, 1], points[i, 2]

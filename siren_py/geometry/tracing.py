@@ -3,8 +3,7 @@
 One line is traced in four steps: walk the tree of bounding boxes, take the exact intervals of
 the solids that are met, sort their ends, and sweep over them; of the volumes that are open the
 one that was added last counts. Pieces of stacks are cut into their layers as they are written.
-Nothing is allocated: the caller owns the buffers (`make_scratch`). A kernel that traces many lines
-first borrows the arrays (`borrow_geometry` and the like), which halves the cost of short lines.
+Nothing is allocated: the caller owns the buffers (`make_scratch`).
 """
 
 from __future__ import annotations
@@ -23,7 +22,6 @@ from siren_py.geometry.arrays import (
     max_intervals,
     max_segments,
 )
-from siren_py.geometry.borrowing import borrow_external, borrow_geometry, borrow_scratch
 from siren_py.geometry.crossings import OVERFLOW, collect_crossings, sort_crossings
 from siren_py.geometry.kernels import SLIVER
 from siren_py.geometry.layer_kernels import along_axis, layer_at
@@ -39,9 +37,6 @@ __all__ = [
     "GeometryArrays",
     "RegionArrays",
     "Scratch",
-    "borrow_external",
-    "borrow_geometry",
-    "borrow_scratch",
     "external_intervals",
     "geometry_arrays",
     "locate_point",
@@ -331,8 +326,6 @@ def trace_lines(
     Writes how many segments each line has to `counts`. Returns the first line that is not done
     (`stop` if all are; OVERFLOW if the scratch buffers are too small) and how much is filled.
     """
-    geometry, external = borrow_geometry(geometry), borrow_external(external)
-    scratch = borrow_scratch(scratch)
     for i in range(first, stop):
         ox, oy, oz = origins[i, 0], origins[i, 1], origins[i, 2]
         dx, dy, dz = directions[i, 0], directions[i, 1], directions[i, 2]

@@ -30,7 +30,6 @@ from siren_py.geometry.arrays import (
 )
 from siren_py.geometry.base import Solid
 from siren_py.geometry.booleans import volume_of
-from siren_py.geometry.borrowing import borrow_external, borrow_geometry, borrow_scratch
 from siren_py.geometry.placement import Placement
 from siren_py.geometry.relations import are_apart, bare, is_axis_box, is_inside
 from siren_py.geometry.sections import is_straight, swept_layers
@@ -283,8 +282,6 @@ def _add_lengths(
     lengths: FloatArray,
 ) -> None:
     """Add the lengths of lines along `axis` inside volume 0 to `lengths`, by material."""
-    geometry, external = borrow_geometry(geometry), borrow_external(external)
-    scratch = borrow_scratch(scratch)
     dx = 1.0 if axis == 0 else 0.0
     dy = 1.0 if axis == 1 else 0.0
     dz = 1.0 if axis == 2 else 0.0

@@ -21,12 +21,6 @@ import numpy as np
 
 from siren_py._numba import inline_kernel, kernel
 from siren_py._typing import FloatArray, IntArray
-from siren_py.geometry.borrowing import (
-    borrow_external,
-    borrow_geometry,
-    borrow_scratch,
-    borrowed,
-)
 from siren_py.geometry.tracing import (
     External,
     GeometryArrays,
@@ -46,7 +40,6 @@ from siren_py.injection.attenuation import (
 )
 from siren_py.injection.piece_sweep import (
     Sweep,
-    borrow_sweep,
     choose_vertex,
     new_sweep,
     sweep_pieces,
@@ -114,28 +107,6 @@ def make_buffers(
         np.empty(n),
     )  # fmt: skip
     return buffers, new_sweep(n, pieces)
-
-
-@inline_kernel
-def borrow_tracing(tracing: Tracing) -> Tracing:
-    """Return the arrays without reference counts; see `siren_py.geometry.borrowing`."""
-    return Tracing(
-        borrow_geometry(tracing.geometry),
-        borrow_external(tracing.external),
-        borrow_scratch(tracing.scratch),
-        borrow_geometry(tracing.region),
-        borrow_external(tracing.external_region),
-        borrow_scratch(tracing.region_scratch),
-        Buffers(
-            borrowed(tracing.buffers.low),
-            borrowed(tracing.buffers.high),
-            borrowed(tracing.buffers.segment),
-            borrowed(tracing.buffers.inside),
-            borrowed(tracing.buffers.importance),
-            borrowed(tracing.buffers.weight),
-        ),
-        borrow_sweep(tracing.sweep),
-    )
 
 
 @inline_kernel
@@ -232,10 +203,6 @@ def place(
     int
         Number of lines done: n, or fewer if a buffer was too small (a fault of the caller).
     """
-    tracing = borrow_tracing(tracing)
-    # Rows of these arrays are made for each line, with a count of references unless borrowed.
-    density, in_volume = borrowed(density), borrowed(in_volume)
-    origins, directions = borrowed(origins), borrowed(directions)
     scratch, region_scratch, buffers = tracing.scratch, tracing.region_scratch, tracing.sweep
     for i in range(len(origins)):
         out.matter[i] = 0.0
@@ -301,10 +268,6 @@ def line_sums(
     matter: FloatArray,
 ) -> int:
     """Write W [1/cm2] of given lines to `matter` (n,); other arguments and result as `place`."""
-    tracing = borrow_tracing(tracing)
-    # Rows of these arrays are made for each line, with a count of references unless borrowed.
-    density, in_volume = borrowed(density), borrowed(in_volume)
-    origins, directions = borrowed(origins), borrowed(directions)
     for i in range(len(origins)):
         matter[i] = 0.0
         pieces, _ = region_on_line(tracing, i, origins[i], directions[i])
@@ -356,8 +319,6 @@ def rate_columns(
     int
         Number of lines done; other arguments and result as in `place`.
     """
-    tracing = borrow_tracing(tracing)
-    origins, directions = borrowed(origins), borrowed(directions)
     scratch, buffers = tracing.scratch, tracing.buffers
     for i in range(len(origins)):
         pieces, _ = region_on_line(tracing, i, origins[i], directions[i])

@@ -15,7 +15,7 @@ import numpy as np
 from siren_py._numba import kernel
 from siren_py._typing import FloatArray, IntArray
 from siren_py.geometry.tracing import trace_line
-from siren_py.injection.aimed import Placed, Tracing, borrow_tracing, region_on_line, sweep
+from siren_py.injection.aimed import Placed, Tracing, region_on_line, sweep
 from siren_py.injection.attenuation import decay_point, depth_in_subpiece
 
 STRAIGHT = 0.5
@@ -42,7 +42,6 @@ def place_vertices(
     `out.vertex`, `out.volume`, `out.material` are filled; `out.matter` receives n/g, the density
     of targets over the drawn density [1/cm2], 0 where the line meets no target.
     """
-    tracing = borrow_tracing(tracing)
     scratch, region_scratch, buffers = tracing.scratch, tracing.region_scratch, tracing.buffers
     for i in range(len(origins)):
         out.matter[i] = 0.0
@@ -123,7 +122,6 @@ def place_decays(
 
     `directions` (n, 3), `lengths` (n,) and `uniform` (n,) belong to the flying particles.
     """
-    tracing = borrow_tracing(tracing)
     region_scratch = tracing.region_scratch
     for i in range(len(directions)):
         if out.matter[i] == 0.0:

@@ -19,7 +19,6 @@ from siren_py._numba import kernel
 from siren_py._typing import FloatArray, IntArray
 from siren_py.constants import HBARC, SPEED_OF_LIGHT
 from siren_py.errors import ConfigError
-from siren_py.geometry.borrowing import borrow_external, borrow_geometry, borrow_scratch
 from siren_py.geometry.tracing import (
     External,
     GeometryArrays,
@@ -123,9 +122,6 @@ def next_vertex(
 
     `decay_rate` (n,) is 1/L, `rate` (n, M) the interaction rate per material, both [1/cm].
     """
-    geometry = borrow_geometry(geometry)
-    external = borrow_external(external)
-    scratch = borrow_scratch(scratch)
     for i in range(len(origins)):
         n = trace_line(
             geometry, external, i,

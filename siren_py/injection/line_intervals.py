@@ -6,9 +6,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from siren_py._numba import inline_kernel, kernel, kernel_part
+from siren_py._numba import kernel, kernel_part
 from siren_py._typing import FloatArray, IntArray
-from siren_py.geometry.borrowing import borrow_external, borrow_geometry, borrow_scratch, borrowed
 from siren_py.geometry.layer_kernels import along_axis
 from siren_py.geometry.tracing import (
     External,
@@ -19,7 +18,6 @@ from siren_py.geometry.tracing import (
 )
 from siren_py.injection.stack_sums import (
     Stretches,
-    borrow_stretches,
     list_layers,
     new_stretches,
 )
@@ -63,6 +61,12 @@ class Intervals(NamedTuple):
     """1 where the interval lies in a region, 0 else, (capacity, R)."""
     within: FloatArray
     """The sum of these over the regions."""
+    chance: FloatArray
+    """Chance to decay in each region for a particle where an interval begins, (R,)."""
+    rate: FloatArray
+    """What the line weighs for each region, (R,)."""
+    left: IntArray
+    """Spans of each region that are not used yet, (R,)."""
 
 
 def new_intervals(capacity: int, regions: int) -> Intervals:
@@ -77,32 +81,8 @@ def new_intervals(capacity: int, regions: int) -> Intervals:
     return Intervals(
         reals(), reals(), reals(), integers(), integers(), integers(), integers(), integers(),
         reals(), new_stretches(capacity), np.empty((capacity, regions)), reals(),
+        np.empty(regions), np.empty(regions), np.empty(regions, np.int64),
     )  # fmt: skip
-
-
-@inline_kernel
-def borrow_intervals(intervals: Intervals) -> Intervals:
-    """Return the buffers without reference counts; see `siren_py.geometry.borrowing`."""
-    return Intervals(
-        borrowed(intervals.low),
-        borrowed(intervals.high),
-        borrowed(intervals.density),
-        borrowed(intervals.stack),
-        borrowed(intervals.first),
-        borrowed(intervals.begin),
-        borrowed(intervals.until),
-        borrowed(intervals.times),
-        borrowed(intervals.period),
-        borrow_stretches(intervals.stretches),
-        borrowed(intervals.inside),
-        borrowed(intervals.within),
-    )
-
-
-@inline_kernel
-def borrow_spans(spans: Spans) -> Spans:
-    """Return the spans without reference counts."""
-    return Spans(borrowed(spans.first), borrowed(spans.t_in), borrowed(spans.t_out))
 
 
 @kernel
@@ -121,8 +101,6 @@ def region_spans(
     Returns the number of spans; -1 if there are more than `t_in` has room for, -2 if the scratch
     buffers are too small.
     """
-    region, external = borrow_geometry(region), borrow_external(external)
-    scratch = borrow_scratch(scratch)
     count = 0
     first[0] = 0
     for i in range(len(origins)):

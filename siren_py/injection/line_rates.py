@@ -16,12 +16,6 @@ import numpy as np
 
 from siren_py._numba import kernel, kernel_part
 from siren_py._typing import FloatArray, IntArray
-from siren_py.geometry.borrowing import (
-    borrow_external,
-    borrow_geometry,
-    borrow_scratch,
-    borrowed,
-)
 from siren_py.geometry.tracing import (
     External,
     GeometryArrays,
@@ -32,8 +26,6 @@ from siren_py.injection.attenuation import REACH, decay_shares
 from siren_py.injection.line_intervals import (
     Intervals,
     Spans,
-    borrow_intervals,
-    borrow_spans,
     cut,
 )
 
@@ -235,15 +227,9 @@ def line_rates(
     int
         Number of lines done: n, or fewer if a buffer was too small (a fault of the caller).
     """
-    geometry, external = borrow_geometry(geometry), borrow_external(external)
-    scratch = borrow_scratch(scratch)
-    density, in_volume = borrowed(density), borrowed(in_volume)
-    origins, directions = borrowed(origins), borrowed(directions)
-    intervals, spans = borrow_intervals(intervals), borrow_spans(spans)
     _, couplings, regions = out.sums.shape
     regions -= 1
-    room, room_left = np.empty((2, regions)), np.empty(regions, np.int64)
-    chance, rate, left = borrowed(room[0]), borrowed(room[1]), borrowed(room_left)
+    chance, rate, left = intervals.chance, intervals.rate, intervals.left
     for i in range(len(origins)):
         if weights[i] == 0.0:
             continue
@@ -267,9 +253,9 @@ def line_rates(
         )  # fmt: skip
         if segments < 0:
             return i
-        here = borrowed(density[nuclide[i]])
+        here = density[nuclide[i]]
         count = cut(
-            geometry, scratch, segments, here, borrowed(in_volume[nuclide[i]]), spans, i,
+            geometry, scratch, segments, here, in_volume[nuclide[i]], spans, i,
             origins[i], directions[i], end, left, intervals,
         )  # fmt: skip
         if count < 0:

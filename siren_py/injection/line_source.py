@@ -31,7 +31,6 @@ from siren_py.geometry.arrays import (
     geometry_arrays,
     pieces_buffer,
 )
-from siren_py.geometry.borrowing import borrow_external, borrow_geometry, borrowed
 from siren_py.geometry.kernels import BOX, KIND, ROTATED
 from siren_py.geometry.rows import row_intervals
 
@@ -65,8 +64,6 @@ def chord_sums(
 
     Line j takes the weights of row_of[j].
     """
-    solids, external = borrow_geometry(solids), borrow_external(external)
-    pieces = borrowed(pieces)
     real, integer = solids.real, solids.integer
     for j in range(origins.shape[0]):
         total = 0.0

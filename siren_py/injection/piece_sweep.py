@@ -16,16 +16,14 @@ from typing import NamedTuple
 
 import numpy as np
 
-from siren_py._numba import inline_kernel, kernel_part
+from siren_py._numba import kernel_part
 from siren_py._typing import FloatArray, IntArray
 from siren_py.geometry.arrays import GeometryArrays, Scratch
-from siren_py.geometry.borrowing import borrowed
 from siren_py.geometry.kernels import MATERIAL, STACK
 from siren_py.geometry.layer_kernels import along_axis
 from siren_py.injection.attenuation import REACH, decay_shares
 from siren_py.injection.stack_sums import (
     Stretches,
-    borrow_stretches,
     choose_stretch,
     list_layers,
     new_stretches,
@@ -96,32 +94,6 @@ def new_sweep(n: int, m: int) -> Sweep:
         ),
         integers(n + 1), reals(m), reals(m), reals(m), reals(m), integers(n), reals(n),
     )  # fmt: skip
-
-
-@inline_kernel
-def borrow_sweep(sweep: Sweep) -> Sweep:
-    """Return the buffers without reference counts; see `siren_py.geometry.borrowing`."""
-    pieces = sweep.pieces
-    return Sweep(
-        borrow_stretches(sweep.stretches),
-        Pieces(
-            borrowed(pieces.first),
-            borrowed(pieces.segment),
-            borrowed(pieces.region),
-            borrowed(pieces.weight),
-            borrowed(pieces.begin),
-            borrowed(pieces.until),
-            borrowed(pieces.times),
-            borrowed(pieces.period),
-        ),
-        borrowed(sweep.relevant),
-        borrowed(sweep.chance_in),
-        borrowed(sweep.chance_out),
-        borrowed(sweep.width),
-        borrowed(sweep.gap),
-        borrowed(sweep.repeated),
-        borrowed(sweep.period),
-    )
 
 
 @kernel_part

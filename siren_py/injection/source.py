@@ -24,7 +24,6 @@ import numpy as np
 
 from siren_py._numba import kernel
 from siren_py._typing import FloatArray, IntArray
-from siren_py.geometry.borrowing import borrow_external, borrow_geometry, borrow_scratch
 from siren_py.geometry.tracing import External, GeometryArrays, Scratch, trace_line
 from siren_py.injection.attenuation import decay_chance
 
@@ -71,9 +70,6 @@ def draw_flights(
     int
         Number of lines done; fewer than n if the buffers do not fit.
     """
-    geometry = borrow_geometry(geometry)
-    external = borrow_external(external)
-    scratch = borrow_scratch(scratch)
     for i in range(len(origins)):
         length = lengths[i]
         target = nuclide[i]

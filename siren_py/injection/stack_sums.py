@@ -16,10 +16,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from siren_py._numba import inline_kernel, kernel_part
+from siren_py._numba import kernel_part
 from siren_py._typing import FloatArray, IntArray
 from siren_py.geometry.arrays import GeometryArrays
-from siren_py.geometry.borrowing import borrowed
 from siren_py.geometry.layer_kernels import layer_at
 from siren_py.injection.attenuation import decay_chance, survival
 
@@ -58,22 +57,6 @@ def new_stretches(n: int) -> Stretches:
     low, high, number, inside, edge, beyond, importance, weight = np.empty((8, n))
     return Stretches(
         low, high, number, inside, edge, beyond, importance, weight, np.empty(n, np.int64)
-    )
-
-
-@inline_kernel
-def borrow_stretches(stretches: Stretches) -> Stretches:
-    """Return the arrays without reference counts; see `siren_py.geometry.borrowing`."""
-    return Stretches(
-        borrowed(stretches.low),
-        borrowed(stretches.high),
-        borrowed(stretches.number),
-        borrowed(stretches.inside),
-        borrowed(stretches.edge),
-        borrowed(stretches.beyond),
-        borrowed(stretches.importance),
-        borrowed(stretches.weight),
-        borrowed(stretches.layer),
     )
 
 

@@ -360,6 +360,7 @@ class DipoleDecay(Decay):
                 _pair_table(ratio),
                 momenta,
                 x,
+                np.empty((5, kernels.BLOCK)),
             )
             invariants["q2"] = x * self.mass**2
         else:

@@ -5,13 +5,11 @@ from __future__ import annotations
 from math import acosh, exp, sqrt
 from typing import NamedTuple
 
-import numpy as np
-
-from siren_py._numba import borrowed, kernel, kernel_part
+from siren_py._numba import kernel, kernel_part
 from siren_py._typing import FloatArray
 from siren_py.kinematics import basis_kernel, turn_kernel
 
-_BLOCK = 256
+BLOCK = 256
 """Events that are taken from step to step together; what is kept between steps fits the cache.
 
 The processor works at several events at once where a step is short."""
@@ -262,7 +260,6 @@ def sample_photons(
     momentum: FloatArray, spin: FloatArray, uniform: FloatArray, mass: float, out: FloatArray
 ) -> None:
     """Fill `out` (n, 2, 4) with (nu, gamma); the photon follows 1 - spin.k."""
-    out = borrowed(out)
     half = 0.5 * mass
     for n in range(len(momentum)):
         degree, a, b, s = _axes(spin[n, 0], spin[n, 1], spin[n, 2])
@@ -289,8 +286,11 @@ def sample_pairs(
     table: PairTable,
     out: FloatArray,
     x_out: FloatArray,
+    room: FloatArray,
 ) -> None:
     """Fill `out` (n, 3, 4) with (nu, l+, l-) from (n, 6) uniform numbers, `x_out` with q^2/m^2.
+
+    `room` (5, `BLOCK`) is written over.
 
     The density of `siren_py.processes.dipole_decay.pair_density` is unfolded variable by
     variable: x from its integral over the angles; then cos(theta) from 1 - A cos(theta),
@@ -298,14 +298,12 @@ def sample_pairs(
     and quadratic; then phi*, whose density is 1 + k cos(phi*): that of an even angle which stays
     with the chance half of this, and is turned by half a turn otherwise.
     """
-    table, out = PairTable(borrowed(table.nodes), borrowed(table.inverse)), borrowed(out)
     ratio = 2.0 * lepton_mass / mass
     ratio2 = ratio * ratio
     top = acosh(1.0 / ratio)
-    drawn, cosine, cosine_star = np.empty(_BLOCK), np.empty(_BLOCK), np.empty(_BLOCK)
-    turn_cos, turn_sin = np.empty(_BLOCK), np.empty(_BLOCK)
-    for first in range(0, len(momentum), _BLOCK):
-        count = min(_BLOCK, len(momentum) - first)
+    drawn, cosine, cosine_star, turn_cos, turn_sin = room[0], room[1], room[2], room[3], room[4]
+    for first in range(0, len(momentum), BLOCK):
+        count = min(BLOCK, len(momentum) - first)
         for i in range(count):
             drawn[i] = _draw_mass(uniform[first + i, 0], ratio2, top, table)
         for i in range(count):

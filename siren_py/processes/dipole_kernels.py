@@ -10,7 +10,7 @@ from __future__ import annotations
 from math import exp, expm1, log, sqrt
 from typing import NamedTuple
 
-from siren_py._numba import borrowed, inline_kernel, kernel, kernel_part
+from siren_py._numba import kernel, kernel_part
 from siren_py._typing import FloatArray, IntArray
 from siren_py.constants import ALPHA, HBARC2_CM2
 from siren_py.kinematics import outgoing_kernel, q2_limits_kernel
@@ -45,23 +45,6 @@ class Species(NamedTuple):
     """(r,) threshold energy [GeV]."""
     pdg: IntArray
     """(r,) PDG code of the recoil."""
-
-
-@inline_kernel
-def borrow_species(species: Species) -> Species:
-    """Return the arrays without reference counts, see `siren_py._numba.borrowed`."""
-    return Species(
-        borrowed(species.mass),
-        borrowed(species.factor),
-        borrowed(species.code),
-        borrowed(species.scale),
-        borrowed(species.weights),
-        borrowed(species.terms),
-        borrowed(species.fermi),
-        borrowed(species.q2_cut),
-        borrowed(species.threshold),
-        borrowed(species.pdg),
-    )
 
 
 @kernel_part

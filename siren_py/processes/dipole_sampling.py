@@ -18,13 +18,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from siren_py._numba import borrowed, inline_kernel, kernel, kernel_part
-from siren_py._typing import FloatArray, IntArray
+from siren_py._numba import kernel, kernel_part
+from siren_py._typing import FloatArray, IntArray, SlotArray
 from siren_py.kinematics import outgoing_kernel, turn_kernel
 from siren_py.processes.dipole_kernels import (
     UNIT_CROSS_SECTION,
     Species,
-    borrow_species,
     differential_kernel,
     polarization_kernel,
     range_kernel,
@@ -42,7 +41,7 @@ _unsigned: Any = np.uint64
 _NONE: int = _unsigned(0)
 _ONE: int = _unsigned(1)
 
-_BLOCK = 256
+BLOCK = 256
 """Events that are taken from step to step together; what is kept between steps fits the cache.
 
 The processor works at several events at once where a step is short."""
@@ -61,12 +60,6 @@ class Tables(NamedTuple):
     They are summed from above, so that the tails of form factors keep their digits."""
 
 
-@inline_kernel
-def borrow_tables(tables: Tables) -> Tables:
-    """Return the arrays without reference counts, see `siren_py._numba.borrowed`."""
-    return Tables(borrowed(tables.first), borrowed(tables.step), borrowed(tables.rows))
-
-
 @kernel
 def _three_points(n: int) -> tuple[float, float]:
     """Node on [0, 1] and weight of the three-point Gauss-Legendre rule."""
@@ -78,7 +71,6 @@ def _three_points(n: int) -> tuple[float, float]:
 @kernel
 def fill_tables(mass: float, species: Species, tables: Tables) -> None:
     """Fill the rows from `first` and `step`."""
-    species, tables = borrow_species(species), borrow_tables(tables)
     bins = tables.rows.shape[1] - 1
     m2 = mass * mass
     for i in range(tables.rows.shape[0]):
@@ -240,7 +232,6 @@ def tabulated_total_all(
     out: FloatArray,
 ) -> None:
     """Total cross sections [cm2] from the tables, at d = 1/GeV; 0 below threshold."""
-    species, tables = borrow_species(species), borrow_tables(tables)
     for n in range(len(energy)):
         i = reaction[n]
         out[n] = 0.0
@@ -265,7 +256,6 @@ def density_all(
     out: FloatArray,
 ) -> None:
     """Density [1/GeV2] with which `sample_all` draws Q2, (n,); 0 outside its range."""
-    species, tables = borrow_species(species), borrow_tables(tables)
     m2 = mass * mass
     for n in range(len(q2)):
         i = reaction[n]
@@ -298,26 +288,23 @@ def sample_all(
     polarization: FloatArray,
     weight: FloatArray,
     q2_out: FloatArray,
+    room: FloatArray,
+    room_bins: SlotArray,
 ) -> int:
     """Draw final states from (n, 2) uniform numbers; `scale` is d^2 [1/GeV2].
 
-    A bin is drawn in proportion to its integral, ln Q2 uniformly inside it. Returns the position
-    of the first event without phase space, or -1.
+    `room` (10, `BLOCK`) and `room_bins` (2, `BLOCK`) are written over. A bin is drawn in
+    proportion to its integral, ln Q2 uniformly inside it. Returns the position of the first event
+    without phase space, or -1.
     """
-    species, tables = borrow_species(species), borrow_tables(tables)
     m2 = mass * mass
     rows, flat = tables.rows, tables.rows.reshape(-1)
     bins = _unsigned(rows.shape[1])
-    lows, highs, totals, rests = (
-        np.empty(_BLOCK), np.empty(_BLOCK), np.empty(_BLOCK), np.empty(_BLOCK)
-    )  # fmt: skip
-    flips, falls = np.empty(_BLOCK), np.empty(_BLOCK)
-    firsts, lasts = np.empty(_BLOCK, dtype=np.uint64), np.empty(_BLOCK, dtype=np.uint64)
-    aboves, belows, electric, magnetic = (
-        np.empty(_BLOCK), np.empty(_BLOCK), np.empty(_BLOCK), np.empty(_BLOCK)
-    )  # fmt: skip
-    for start in range(0, len(energy), _BLOCK):
-        count = min(_BLOCK, len(energy) - start)
+    lows, highs, totals, rests, flips = room[0], room[1], room[2], room[3], room[4]
+    falls, aboves, belows, electric, magnetic = room[5], room[6], room[7], room[8], room[9]
+    firsts, lasts = room_bins[0], room_bins[1]
+    for start in range(0, len(energy), BLOCK):
+        count = min(BLOCK, len(energy) - start)
         for j in range(count):
             n = start + j
             i, e_in = _unsigned(reaction[n]), energy[n]

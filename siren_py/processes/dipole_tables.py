@@ -180,6 +180,8 @@ class BoundDipole(BoundInteraction):
             state.polarization,
             state.weight,
             state.invariants["q2"],
+            np.empty((10, kernels.BLOCK)),
+            np.empty((2, kernels.BLOCK), dtype=np.uint64),
         )
         if failed >= 0:
             which = self.reactions[int(r[failed])]
