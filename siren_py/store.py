@@ -11,9 +11,8 @@ import weakref
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import numpy as np
-
 from siren_py.errors import OutputError
+from siren_py.spilling import Spilled, spill
 from siren_py.tree import EventTable
 
 MEMORY_LIMIT = 256 * 2**20
@@ -35,7 +34,7 @@ class TableStore:
 
     def __init__(self, limit: int = MEMORY_LIMIT) -> None:
         self._limit = limit
-        self._tables: list[EventTable | Path | Load] = []
+        self._tables: list[EventTable | Spilled | Load] = []
         self._in_memory = 0
         self._is_full = False
         self._short: dict[int, Load] = {}
@@ -68,21 +67,19 @@ class TableStore:
         self._is_full |= not has_room
         return has_room
 
-    def _spill(self, table: EventTable) -> Path:
+    def _spill(self, table: EventTable) -> Spilled:
         """Write a table to the store's own folder, which goes when the store goes."""
         try:
             if self._folder is None:
                 self._folder = Path(tempfile.mkdtemp(prefix="siren_py_"))
                 weakref.finalize(self, shutil.rmtree, self._folder, ignore_errors=True)
-            path = self._folder / f"{len(self._tables):08d}.npz"
-            np.savez(path, allow_pickle=False, **table.arrays())
+            return spill(table, self._folder / f"{len(self._tables):08d}")
         except OSError as error:
             raise OutputError(
                 f"Events beyond {self._limit / 2**20:.0f} MB are kept in a temporary folder, but "
                 f"writing there failed: {error.strerror or error}. Free space in "
                 f"{tempfile.gettempdir()}, or set TMPDIR to a folder with more."
             ) from error
-        return path
 
     def __len__(self) -> int:
         return len(self._tables)
@@ -95,9 +92,8 @@ class TableStore:
         table = self._tables[number]
         if isinstance(table, EventTable):
             return table
-        if isinstance(table, Path):
-            with np.load(table, allow_pickle=False) as stored:
-                return EventTable.from_arrays({key: stored[key] for key in stored.files})
+        if isinstance(table, Spilled):
+            return table.load()
         fetched = table()
         if self.has_room(fetched):
             self._tables[number] = fetched

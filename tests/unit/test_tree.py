@@ -92,7 +92,7 @@ def test_store_moves_to_disk_and_back():
     assert store.n_events == 15
     on_disk = [not isinstance(t, EventTable) for t in store._tables]
     assert on_disk == [False, False, True, True, True]
-    folder = store._tables[2].parent
+    folder = store._tables[2].path.parent
     for before, after in zip(tables, store, strict=True):
         for key, column in before.arrays().items():
             np.testing.assert_array_equal(after.arrays()[key], column)

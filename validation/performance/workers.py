@@ -10,10 +10,11 @@ two threads   clock time over that of two threads
 CPU           seconds of all processes together, the cluster's scheduler among them
 CPU ratio     the same over that of two threads
 
-Processes are started anew by each run; the dask cluster is there before. Clock times mean
-something only on two cores that have nothing else to do; the load of the machine is in the table.
-At last 1,000 chunks with nothing in them go through the cluster: what is left is the time that it
-takes to schedule one. `--write` keeps the table in workers.txt next to this file and in
+Processes are started anew by each run. The dask cluster is there before its own runs, and not
+during the others: idle as it is, it takes a tenth of a core. Clock times mean something only on
+two cores that have nothing else to do; the load of the machine is in the table. At last 1,000
+chunks with nothing in them go through the cluster: what is left is the time that it takes to
+schedule one. `--write` keeps the table in workers.txt next to this file and in
 docs/performance.md, between the two marks there.
 """
 
@@ -24,13 +25,15 @@ import importlib
 import os
 import platform
 import time
+from collections.abc import Generator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
 import siren_py as sp
-from siren_py.runs.chunks import CHUNK_SIZE, Chunk
+from siren_py.runs.chunks import Chunk
 from siren_py.runs.cluster import cluster_tables
 from siren_py.tree import PARTICLE_COLUMNS, VERTEX_COLUMNS, EventTable
 
@@ -66,16 +69,17 @@ class Empty:
 
 
 class Watch:
-    """Clock and CPU time of this process, its children that ended, and dask's workers."""
+    """Clock and CPU time of this process, its children that ended, and dask's workers if any."""
 
-    def __init__(self, client: Any) -> None:
+    def __init__(self, client: Any = None) -> None:
         self._client = client
         self._begin = self._now()
 
     def _now(self) -> Spent:
         children = os.times()
         cpu = time.process_time() + children.children_user + children.children_system
-        cpu += sum(self._client.run(time.process_time).values())
+        if self._client is not None:
+            cpu += sum(self._client.run(time.process_time).values())
         return Spent(time.perf_counter(), cpu)
 
     def spent(self) -> Spent:
@@ -84,25 +88,39 @@ class Watch:
         return Spent(clock - self._begin.clock, self._now().cpu - self._begin.cpu)
 
 
-def measure(client: Any, attempts: int, rounds: int) -> dict[str, list[Spent]]:
+@contextmanager
+def cluster() -> Generator[Any]:
+    """Give the client of a cluster of two workers."""
+    distributed: Any = importlib.import_module("distributed")
+    with (
+        distributed.LocalCluster(
+            n_workers=2, threads_per_worker=1, dashboard_address=None
+        ) as workers,
+        distributed.Client(workers) as client,
+    ):
+        yield client
+
+
+def measure(attempts: int, rounds: int) -> dict[str, list[Spent]]:
     """Run on all kinds of workers in turn; return the times of each."""
     model = sp.DipolePortal(mass=0.1, d_mu=3.87e-7)
     sim = sp.Simulation("nd280", FLUXES, model, decay="nu e+ e-", region="tpc")
-    ways: dict[str, dict[str, Any]] = {
-        "one thread": {"workers": 1},
-        "two threads": {"workers": 2},
-        "two processes": {"workers": 2, "backend": "processes"},
-        "dask, two processes": {"backend": client},
-    }
-    for way in ways.values():  # everything compiled, unpacked and warm
-        sim.run(16 * CHUNK_SIZE, seed=1, progress=False, **way)
-    times: dict[str, list[Spent]] = {name: [] for name in ways}
+    times: dict[str, list[Spent]] = {}
+
+    def run(name: str, seed: int, client: Any = None, **way: Any) -> None:
+        # First of all, everything is compiled, unpacked and warm.
+        sim.run(attempts // 4, seed=1, progress=False, **way)
+        watch = Watch(client)
+        sample = sim.run(attempts, seed=seed, progress=False, **way)
+        times.setdefault(name, []).append(watch.spent())
+        del sample
+
     for k in range(rounds):
-        for name, way in ways.items():
-            watch = Watch(client)
-            sample = sim.run(attempts, seed=k, progress=False, **way)
-            times[name].append(watch.spent())
-            del sample
+        run("one thread", k, workers=1)
+        run("two threads", k, workers=2)
+        run("two processes", k, workers=2, backend="processes")
+        with cluster() as client:
+            run("dask, two processes", k, client, backend=client)
     return times
 
 
@@ -164,20 +182,14 @@ def write(text: str, markdown: str) -> None:
 
 def main() -> None:
     """Measure, print, and write if asked to."""
-    distributed: Any = importlib.import_module("distributed")
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--attempts", type=int, default=4_000_000)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--write", action="store_true")
     arguments = parser.parse_args()
-    with (
-        distributed.LocalCluster(
-            n_workers=2, threads_per_worker=1, dashboard_address=None
-        ) as cluster,
-        distributed.Client(cluster) as client,
-    ):
-        times = measure(client, arguments.attempts, arguments.rounds)
-        load = os.getloadavg()[0]
+    times = measure(arguments.attempts, arguments.rounds)
+    load = os.getloadavg()[0]
+    with cluster() as client:
         each = schedule(client)
     text, markdown = report(times, each, arguments.attempts, load)
     print(text)
