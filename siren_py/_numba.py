@@ -17,6 +17,7 @@ from typing import Any, TypeVar, cast
 
 import numba
 from numba.core import event as _event
+from numba.core.cpu import CPUTargetOptions
 
 _F = TypeVar("_F", bound=Callable[..., object])
 
@@ -24,6 +25,10 @@ _events: Any = _event
 _LOG = logging.getLogger("siren_py.compilation")
 
 _MARK = b"from siren_py._numba import "
+
+# See `allocating_kernel`. Numba does not document the option: without it kernels count references
+# and take longer, and do the same.
+_UNCOUNTED = {"_nrt": False} if hasattr(CPUTargetOptions, "_nrt") else {}
 
 
 @cache
@@ -70,7 +75,7 @@ def _spare_folder() -> str:
 
 def kernel(function: _F) -> _F:
     """Compile `function` with numba (nopython, nogil, cached); the signature stays as written."""
-    return _compiled(function)
+    return _compiled(function, **_UNCOUNTED)
 
 
 def kernel_part(function: _F) -> _F:
@@ -79,7 +84,7 @@ def kernel_part(function: _F) -> _F:
     A call with tuples of arrays copies a kilobyte of pointers: what is called for each line from
     one or two places is better part of its callers.
     """
-    return _compiled(function, forceinline=True)
+    return _compiled(function, forceinline=True, **_UNCOUNTED)
 
 
 def inline_kernel(function: _F) -> _F:
@@ -88,7 +93,7 @@ def inline_kernel(function: _F) -> _F:
     They are not compiled by themselves: for tuples of arrays the code that would take them from
     Python is far longer than what is done with them.
     """
-    return _compiled(function, inline="always")
+    return _compiled(function, inline="always", **_UNCOUNTED)
 
 
 def allocating_kernel(function: _F) -> _F:
@@ -99,14 +104,14 @@ def allocating_kernel(function: _F) -> _F:
     What allocates nothing has nothing to free, and goes without (the option `_nrt` of numba).
     Such a kernel may return numbers and tuples of them, but no array to Python.
     """
-    return _compiled(function, _nrt=True)
+    return _compiled(function)
 
 
 def _compiled(function: _F, **options: Any) -> _F:
     # error_model="numpy": a division by zero gives inf or nan as in NumPy, and costs no branch.
     # No kernel is called from C: without the wrapper for that there is less to compile.
     jit: Any = numba.njit
-    options = {"cache": True, "nogil": True, "no_cfunc_wrapper": True, "_nrt": False} | options
+    options |= {"cache": True, "nogil": True, "no_cfunc_wrapper": True}
     try:
         compiled = jit(error_model="numpy", **options)(function)
     except RuntimeError:

@@ -1,9 +1,10 @@
 """How fast events are made and weighted: nd280 at nine points, from long-lived to prompt.
 
-    python validation/performance/injection.py [--attempts 200000] [--write]
+    python validation/performance/injection.py [--attempts 200000] [--rounds 8] [--write]
         [--siren PYTHON --siren-tables DIR [--siren-points 3,5]]
 
-Everything is measured in one run, in seconds of one CPU (time.process_time), the best of three:
+Everything is measured in one run, in seconds of one CPU (time.process_time), the best of some
+rounds over all points, so that a minute in which others use the machine does not decide:
 
 attempts      attempts per second, generation and weights together
 effective     (sum w)^2 / sum w^2 of the weights per second: the figure of merit
@@ -45,7 +46,6 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -58,6 +58,7 @@ POINTS = (
     (0.02, 1e-7), (0.02, 1e-5), (0.1, 1e-8), (0.1, 3.87e-7), (0.1, 1e-5),
     (0.3, 1e-7), (0.3, 3e-6), (1.0, 1e-7), (1.0, 1e-5),
 )  # fmt: skip
+_NETS = 64 * CHUNK_SIZE
 FLUXES = ("t2k-nd280:fhc:numu", "t2k-nd280:rhc:numubar")
 
 HERE = Path(__file__).resolve().parent
@@ -75,14 +76,11 @@ print(time.process_time())
 """
 
 
-def best(work: Callable[[], object], repeat: int = 3) -> float:
-    """Return the shortest of some times [CPU s]."""
-    times = []
-    for _ in range(repeat):
-        start = time.process_time()
-        work()
-        times.append(time.process_time() - start)
-    return min(times)
+def seconds_of(work: Callable[[], object]) -> float:
+    """Return the CPU time of a call [s]."""
+    before = time.process_time()
+    work()
+    return time.process_time() - before
 
 
 def start_up() -> float:
@@ -95,53 +93,66 @@ def start_up() -> float:
     return min(times)
 
 
-def measure(detector: sp.DetectorModel, mass: float, coupling: float, n: int) -> dict[str, float]:
-    """Return the figures of one point."""
+class Point:
+    """A mass and a coupling, and the seconds that everything took in each round."""
 
-    def simulation(at: float) -> sp.Simulation:
-        model = sp.DipolePortal(mass=at, d_mu=coupling)
-        return sp.Simulation(detector, FLUXES, model, decay="nu e+ e-", region="tpc")
+    def __init__(self, detector: sp.DetectorModel, mass: float, coupling: float, n: int) -> None:
+        self.mass, self.coupling, self.n = mass, coupling, n
+        self._detector = detector
+        self._sim = self._simulation(mass)
+        sample = self._run(n)
+        self.estimate = sample.expected()
+        self.effective = sample.effective_size
+        self.length = float(np.median(sample["decay_length"]))
+        self.size = sum(table.nbytes for table in sample.tables()) / n
+        # As many attempts as should do, and some more until they did.
+        wanted = n * (self.estimate.error / self.estimate.value / 0.01) ** 2
+        self.error = 1.0
+        while self.error > 0.01:
+            wanted *= 1.1
+            self._wanted = int(wanted) + 1
+            reached = self._run(self._wanted).expected()
+            self.error = reached.error / reached.value
+        self.sobol = self._run(_NETS, "sobol").expected()
+        self.times: list[dict[str, float]] = []
 
-    # Masses next to this one, of this point alone: their tables cannot be there yet.
-    shift = 1e-6 * (1.0 + np.log10(coupling) / 100.0)
-    others = iter(mass * (1.0 + shift * k) for k in range(1, 4))
-    tables = best(lambda: simulation(next(others)))
-    sim = simulation(mass)
-    samples: list[sp.Sample] = []
+    def _simulation(self, mass: float) -> sp.Simulation:
+        model = sp.DipolePortal(mass=mass, d_mu=self.coupling)
+        return sp.Simulation(self._detector, FLUXES, model, decay="nu e+ e-", region="tpc")
 
-    def run(attempts: int, driving: str = "random") -> None:
-        samples[:] = [sim.run(attempts, seed=1, driving=driving, progress=False)]
-        _ = samples[0].weights
+    def _run(self, attempts: int, driving: str = "random") -> sp.Sample:
+        sample = self._sim.run(attempts, seed=1, driving=driving, progress=False)
+        _ = sample.weights
+        return sample
 
-    run(1000)
-    seconds = best(lambda: run(n))
-    sample = samples[0]
-    estimate = sample.expected()
-    # As many attempts as should do, and some more until they did.
-    wanted = n * (estimate.error / estimate.value / 0.01) ** 2
-    error = 1.0
-    while error > 0.01:
-        wanted *= 1.1
-        to_one_percent = best(partial(run, int(wanted) + 1))
-        reached = samples[0].expected()
-        error = reached.error / reached.value
-    weights = np.asarray(sample.weights)
-    nets = 64 * CHUNK_SIZE
-    driven = best(lambda: run(nets, driving="sobol"), repeat=1)
-    sobol = samples[0].expected()
-    return {
-        "mass": mass,
-        "coupling": coupling,
-        "length": float(np.median(sample["decay_length"])),
-        "attempts": n / seconds,
-        "effective": float(weights.sum() ** 2 / np.square(weights).sum()) / seconds,
-        "worth": (estimate.value / estimate.error) ** 2 / seconds,
-        "sobol": (sobol.value / sobol.error) ** 2 / driven,
-        "error": error,
-        "one": to_one_percent,
-        "tables": tables,
-        "bytes": sum(table.nbytes for table in sample.tables()) / n,
-    }
+    def measure(self) -> None:
+        """Do everything once more."""
+        # A mass next to this one, of this point and round alone: its tables cannot be there yet.
+        shift = 1e-6 * (1.0 + np.log10(self.coupling) / 100.0)
+        mass = self.mass * (1.0 + shift * (1 + len(self.times)))
+        self.times.append({
+            "tables": seconds_of(lambda: self._simulation(mass)),
+            "run": seconds_of(lambda: self._run(self.n)),
+            "one": seconds_of(lambda: self._run(self._wanted)),
+            "sobol": seconds_of(lambda: self._run(_NETS, "sobol")),
+        })  # fmt: skip
+
+    def row(self, typical: Callable[[list[float]], float] = min) -> dict[str, float]:
+        """Return the row of the table; `typical` makes one time out of those of all rounds."""
+        took = {key: typical([t[key] for t in self.times]) for key in self.times[0]}
+        return {
+            "mass": self.mass,
+            "coupling": self.coupling,
+            "length": self.length,
+            "attempts": self.n / took["run"],
+            "effective": self.effective / took["run"],
+            "worth": (self.estimate.value / self.estimate.error) ** 2 / took["run"],
+            "sobol": (self.sobol.value / self.sobol.error) ** 2 / took["sobol"],
+            "error": self.error,
+            "one": took["one"],
+            "tables": took["tables"],
+            "bytes": self.size,
+        }
 
 
 class Siren(NamedTuple):
@@ -202,8 +213,10 @@ COMPARED = (
 """The same of SIREN and of the ratios."""
 
 
-def compared(row: dict[str, float]) -> dict[str, float]:
-    """Return a row with the ratios of siren_py to SIREN."""
+def compared(point: Point, found: dict[str, float]) -> dict[str, float]:
+    """Return a row with the ratios to what SIREN has found, which is a mean over its minute too."""
+    row = point.row(lambda times: sum(times) / len(times))
+    row |= {f"siren_{key}": value for key, value in found.items()}
     siren_one = row["siren_tables"] + 1e4 / row["siren_worth"]
     return row | {
         "ratio_effective": row["effective"] / row["siren_effective"],
@@ -225,14 +238,18 @@ def tabulated(
     return "\n".join(lines), "\n".join(markdown)
 
 
-def report(rows: list[dict[str, float]], start: float, n: int) -> tuple[str, str]:
+def report(
+    points: list[Point], found: dict[int, dict[str, float]], start: float
+) -> tuple[str, str]:
     """Return the tables as text and as Markdown."""
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024.0
+    rows = [point.row() for point in points]
     size = max(row["bytes"] for row in rows)
     parts = [
         (
-            f"siren_py {sp.__version__}, Python {platform.python_version()}, {n} attempts per run, "
-            "seconds of one CPU, best of three.",
+            f"siren_py {sp.__version__}, Python {platform.python_version()}, "
+            f"{points[0].n} attempts per run, seconds of one CPU, "
+            f"best of {len(points[0].times)} rounds.",
         )
         * 2,
         tabulated(OWN, rows),
@@ -242,7 +259,7 @@ def report(rows: list[dict[str, float]], start: float, n: int) -> tuple[str, str
         )
         * 2,
     ]
-    both = [compared(row) for row in rows if "siren_effective" in row]
+    both = [compared(points[number - 1], answer) for number, answer in found.items()]
     if both:
         parts.append(
             ("SIREN 0.1.0 with DarkNews 0.4.8, N -> nu gamma in its own ND280, in the same run:",)
@@ -265,6 +282,7 @@ def main() -> None:
     """Measure, print, and write if asked to."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--attempts", type=int, default=200_000)
+    parser.add_argument("--rounds", type=int, default=8)
     parser.add_argument("--write", action="store_true")
     parser.add_argument("--siren", metavar="PYTHON", help="interpreter that has SIREN")
     parser.add_argument("--siren-tables", metavar="DIR", type=Path, default=Path("siren-tables"))
@@ -274,17 +292,17 @@ def main() -> None:
     detector = sp.load_detector("nd280")
     model = sp.DipolePortal(mass=0.1, d_mu=1e-6)
     sp.Simulation(detector, FLUXES, model, decay="nu e+ e-", region="tpc")
-    points = tuple(int(number) for number in arguments.siren_points.split(","))
-    siren = Siren(arguments.siren, arguments.siren_tables, points) if arguments.siren else None
-    rows = []
-    for number, point in enumerate(POINTS, start=1):
-        row = measure(detector, *point, arguments.attempts)
-        if siren is not None and number in siren.points:
-            found = siren.measure(*point)
-            row |= {f"siren_{key}": value for key, value in found.items()}
-            print(f"point {number}: SIREN {found}", file=sys.stderr)
-        rows.append(row)
-    text, markdown = report(rows, start, arguments.attempts)
+    wanted = tuple(int(number) for number in arguments.siren_points.split(","))
+    siren = Siren(arguments.siren, arguments.siren_tables, wanted) if arguments.siren else None
+    points = [Point(detector, *point, arguments.attempts) for point in POINTS]
+    found: dict[int, dict[str, float]] = {}
+    for k in range(arguments.rounds):
+        for number, point in enumerate(points, start=1):
+            point.measure()
+            if k == 0 and siren is not None and number in siren.points:
+                found[number] = siren.measure(point.mass, point.coupling)
+                print(f"point {number}: SIREN {found[number]}", file=sys.stderr)
+    text, markdown = report(points, found, start)
     print(text)
     if arguments.write:
         write(text, markdown)
