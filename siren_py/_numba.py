@@ -29,6 +29,7 @@ _MARK = b"from siren_py._numba import "
 # See `allocating_kernel`. Numba does not document the option: without it kernels count references
 # and take longer, and do the same.
 _UNCOUNTED = {"_nrt": False} if hasattr(CPUTargetOptions, "_nrt") else {}
+_COUNTED = dict.fromkeys(_UNCOUNTED, True)
 
 
 @cache
@@ -104,7 +105,8 @@ def allocating_kernel(function: _F) -> _F:
     What allocates nothing has nothing to free, and goes without (the option `_nrt` of numba).
     Such a kernel may return numbers and tuples of them, but no array to Python.
     """
-    return _compiled(function)
+    # Said in so many words: otherwise it would do as the kernel that calls it.
+    return _compiled(function, **_COUNTED)
 
 
 def _compiled(function: _F, **options: Any) -> _F:
