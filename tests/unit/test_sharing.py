@@ -212,6 +212,7 @@ def test_freed_memory_is_kept_while_somebody_wants_it(own):
         [sys.executable, "-c", FAULTS], env=environment, check=True, capture_output=True, text=True
     )
     before, kept, after = map(int, answer.stdout.split())
-    pages = 20 * 50 * 20_000 * 8 // os.sysconf("SC_PAGE_SIZE")
-    assert min(before, after) > 0.9 * pages
-    assert kept > 0.9 * pages if own else kept < 0.1 * pages
+    # Each of the thousand arrays takes memory anew; in how many steps is up to the system.
+    assert min(before, after) >= 1000
+    assert after > 0.8 * before
+    assert kept > 0.8 * before if own else kept < 0.1 * before
