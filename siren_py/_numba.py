@@ -103,7 +103,7 @@ def allocating_kernel(function: _F) -> _F:
     numba counts the references of every array, and of every row of one, with atomic operations,
     so that it can be freed: in a short call that is most of the cost, and of the compilation too.
     What allocates nothing has nothing to free, and goes without (the option `_nrt` of numba).
-    Such a kernel may return numbers and tuples of them, but no array to Python.
+    A kernel that does may return numbers and tuples of them, but no array to Python.
     """
     # Said in so many words: otherwise it would do as the kernel that calls it.
     return _compiled(function, **_COUNTED)

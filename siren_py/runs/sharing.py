@@ -13,9 +13,7 @@ borrowed array never changes under its reader.
 from __future__ import annotations
 
 import contextlib
-import mmap
 import os
-import pickle
 import secrets
 import weakref
 from collections import deque
@@ -23,6 +21,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from siren_py.mapping import Layout, put_together, take_apart
 from siren_py.runs.heap import is_kept
 
 try:
@@ -37,11 +36,7 @@ _SMALLEST = 2**16
 """What is smaller is not worth it [bytes]."""
 _SPARE = 16
 """Files that are kept for the next things where freed memory is wanted to be kept."""
-_MOST_MAPPED = 64
-"""Borrowed things that stay in the memory of the lender: each takes a file descriptor."""
 _TAG = 16
-_ALIGNED = 64
-"""Arrays begin at multiples of this [bytes]."""
 
 
 class Address(NamedTuple):
@@ -51,10 +46,8 @@ class Address(NamedTuple):
     descriptor: int
     tag: bytes
     """First bytes of the file; it has others as soon as it holds something else."""
-    head: bytes
-    """The pickled thing without its arrays."""
-    spans: tuple[tuple[int, int], ...]
-    """Begin and length of each array."""
+    layout: Layout
+    """The thing without its arrays, and where they are."""
 
     @property
     def path(self) -> str:
@@ -72,8 +65,8 @@ class Lent:
     Pickled it is its address, and unpickled the thing itself, or `Gone`.
     """
 
-    def __init__(self, descriptor: int, tag: bytes, head: bytes, spans: list[tuple[int, int]]):
-        self.address = Address(os.getpid(), descriptor, tag, head, tuple(spans))
+    def __init__(self, descriptor: int, tag: bytes, layout: Layout):
+        self.address = Address(os.getpid(), descriptor, tag, layout)
         self._finalizer = weakref.finalize(self, _take_back, descriptor)
         self._finalizer.atexit = False
 
@@ -88,7 +81,6 @@ class Lent:
 # Things end whenever the garbage collector says so, in the midst of other calls: no lock may be
 # needed for it, and single operations of a deque need none.
 _spare: deque[int] = deque()
-_mapped: weakref.WeakSet[mmap.mmap] = weakref.WeakSet()
 
 
 def lend(thing: object, smallest: int = _SMALLEST) -> Lent | None:
@@ -109,29 +101,23 @@ def lend(thing: object, smallest: int = _SMALLEST) -> Lent | None:
     """
     if not CAN_LEND:
         return None
-    buffers: list[pickle.PickleBuffer] = []
-    head = pickle.dumps(thing, protocol=5, buffer_callback=buffers.append)
-    views = [buffer.raw() for buffer in buffers]
+    layout, views = take_apart(thing, begin=_TAG)
     if sum(view.nbytes for view in views) < max(smallest, 1):
         return None
-    tag, spans, end = secrets.token_bytes(_TAG), [], _TAG
-    for view in views:
-        begin = -(-end // _ALIGNED) * _ALIGNED
-        end = begin + view.nbytes
-        spans.append((begin, view.nbytes))
+    tag = secrets.token_bytes(_TAG)
     try:
         descriptor = _free_file()
     except OSError:
         return None
     try:
         _write(descriptor, memoryview(tag), 0)
-        for view, (begin, _) in zip(views, spans, strict=True):
+        for view, (begin, _) in zip(views, layout.spans, strict=True):
             _write(descriptor, view, begin)
         fcntl.flock(descriptor, fcntl.LOCK_UN)
     except OSError:
         os.close(descriptor)
         return None
-    return Lent(descriptor, tag, head, spans)
+    return Lent(descriptor, tag, layout)
 
 
 def _free_file() -> int:
@@ -183,27 +169,16 @@ def borrow(address: Address) -> Any:
 
     Its arrays are the lender's memory. Changes stay in this process.
     """
-    begin, length = address.spans[-1]
-    end = begin + length
     try:
         descriptor = _open(address)
     except OSError:
         return Gone()
     try:
-        data: mmap.mmap | bytearray
-        if len(_mapped) < _MOST_MAPPED:
-            # The mapping has a descriptor of its own, which keeps the lock until it ends.
-            data = mmap.mmap(descriptor, end, access=mmap.ACCESS_COPY)
-            _mapped.add(data)
-        else:
-            data = bytearray(end)
-            os.preadv(descriptor, [data], 0)
+        return put_together(address.layout, descriptor)
     except OSError:
         return Gone()
     finally:
         os.close(descriptor)
-    view = memoryview(data)
-    return pickle.loads(address.head, buffers=[view[b : b + n] for b, n in address.spans])
 
 
 def _open(address: Address) -> int:

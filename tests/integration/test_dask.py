@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 
 import siren_py as sp
+from siren_py import mapping
 from siren_py.errors import ConfigError, SirenError, WeightError, WorkerError
 from siren_py.runs import cluster, sharing
 from siren_py.runs.chunks import CHUNK_SIZE, Chunk
@@ -160,7 +161,7 @@ needs_memory = pytest.mark.skipif(not sharing.CAN_LEND, reason="no shared files 
 def test_tables_of_this_machine_come_through_shared_memory(client):
     tables = cluster.cluster_tables(client, Large(), 1, chunks(30))
     first = next(tables)
-    assert len(sharing._mapped) > 0
+    assert len(mapping._mapped) > 0
     assert max(client.run(open_memory).values()) > 0
     rest = list(tables)
     assert (first.particles["px"] == 0).all()

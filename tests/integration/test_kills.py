@@ -185,7 +185,7 @@ def parameters(kills):
     ]
 
 
-@pytest.mark.parametrize(("backend", "kills"), parameters(1))
+@pytest.mark.parametrize(("backend", "kills"), parameters(2))
 def test_killed_runs_resume_to_the_same_bits(script, whole, tmp_path, backend, kills):
     kill_again_and_again(script, whole, tmp_path, backend, kills, seed=kills)
 

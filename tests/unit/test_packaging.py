@@ -237,6 +237,11 @@ def test_ci_script_can_be_run() -> None:
     assert "set -euo pipefail" in text
     (stages,) = re.findall(r"^stages=\(([\w ]+)\)$", text, re.MULTILINE)
     assert sorted(re.findall(r"^stage_(\w+)\(\) \{$", text, re.MULTILINE)) == sorted(stages.split())
+    # Called without words it runs them all, each once.
+    together = re.search(r"^everything\(\) \{$(.*?)^\}$", text, re.MULTILINE | re.DOTALL)
+    assert together
+    called = re.findall(r"^    in_turn ([\w ]+?)(?: >.*)?$", together[1], re.MULTILINE)
+    assert sorted(" ".join(called).split()) == sorted(stages.split())
     contributing = (ROOT / "CONTRIBUTING.md").read_text()
     workflow = (ROOT / ".github" / "workflows" / "ci.yml").read_text()
     assert f"stage: [{', '.join(stages.split())}]" in workflow

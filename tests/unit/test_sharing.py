@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from siren_py import mapping
 from siren_py.runs import heap, sharing
 from siren_py.runs.sharing import Gone, borrow, is_near, lend
 
@@ -127,8 +128,8 @@ def test_nothing_stays_open(keeper):
 def test_many_borrowed_things_are_copied():
     before = descriptors()
     lent = lend(thing())
-    found = [borrow(lent.address) for _ in range(sharing._MOST_MAPPED + 20)]
-    assert descriptors() <= before + sharing._MOST_MAPPED + 1
+    found = [borrow(lent.address) for _ in range(mapping._MOST_MAPPED + 20)]
+    assert descriptors() <= before + mapping._MOST_MAPPED + 1
     found[-1]["a"][0] = 5.0
     for x in found[:-1]:
         assert_same(x, thing())

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
-from siren_py import errors
+from siren_py import errors, mapping
 from siren_py.spilling import spill
 from siren_py.tree import EventTable
 
@@ -43,6 +45,16 @@ def test_a_mapped_table_survives_its_file(tmp_path, table):
     mapped = spilled.load()
     spilled.path.unlink()
     np.testing.assert_array_equal(mapped.events["event"], table.events["event"])
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="descriptors are counted in /proc")
+def test_many_tables_at_once_do_not_use_up_the_descriptors(tmp_path, table):
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    spilled = [spill(table, tmp_path / str(k)) for k in range(mapping._MOST_MAPPED + 20)]
+    loaded = [s.load() for s in spilled]
+    assert len(list(Path("/proc/self/fd").iterdir())) <= before + mapping._MOST_MAPPED
+    for back in loaded:
+        np.testing.assert_array_equal(back.particles["pdg"], table.particles["pdg"])
 
 
 def test_no_other_file_is_written_over(tmp_path, table):
