@@ -41,8 +41,12 @@ class TableStore:
         self._lengths: list[int] = []
         self._folder: Path | None = None
 
-    def append(self, table: EventTable) -> None:
-        """Add a table at the end."""
+    def append(self, table: EventTable | Spilled) -> None:
+        """Add a table at the end, or what somebody has written to the `overflow`."""
+        if isinstance(table, Spilled):
+            self._lengths.append(table.events)
+            self._tables.append(table)
+            return
         self._lengths.append(len(table))
         if self.has_room(table):
             self._tables.append(table)
@@ -67,13 +71,20 @@ class TableStore:
         self._is_full |= not has_room
         return has_room
 
+    def overflow(self) -> Path | None:
+        """Return the folder for the next tables, None while they are kept in memory.
+
+        Other processes may write them there themselves, with `siren_py.spilling.spill`.
+        """
+        return self._folder if self._is_full else None
+
     def _spill(self, table: EventTable) -> Spilled:
         """Write a table to the store's own folder, which goes when the store goes."""
         try:
             if self._folder is None:
                 self._folder = Path(tempfile.mkdtemp(prefix="siren_py_"))
-                weakref.finalize(self, shutil.rmtree, self._folder, ignore_errors=True)
-            return spill(table, self._folder / f"{len(self._tables):08d}")
+                weakref.finalize(self, _remove, self._folder)
+            return spill(table, self._folder)
         except OSError as error:
             raise OutputError(
                 f"Events beyond {self._limit / 2**20:.0f} MB are kept in a temporary folder, but "
@@ -128,3 +139,11 @@ class TableStore:
         for table in self:
             result.append(function(table))
         return result
+
+
+def _remove(folder: Path) -> None:
+    # Another process may be about to end a file there, of a run that was interrupted.
+    for _ in range(10):
+        shutil.rmtree(folder, ignore_errors=True)
+        if not folder.exists():
+            return

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from siren_py.errors import ConfigError, unknown_name
 from siren_py.parallel import check_workers, map_in_order
 from siren_py.runs.chunks import Chunk
+from siren_py.spilling import Overflow, Spilled, no_overflow
 from siren_py.tree import EventTable
 
 if TYPE_CHECKING:
@@ -46,7 +47,8 @@ def tables_in_order(
     chunks: Iterable[Chunk],
     workers: int,
     backend: Any,
-) -> Generator[EventTable, None, None]:
+    overflow: Overflow = no_overflow,
+) -> Generator[EventTable | Spilled, None, None]:
     """Make chunks and yield their tables in the order of the chunks.
 
     Parameters
@@ -61,6 +63,8 @@ def tables_in_order(
         Number of threads or processes.
     backend
         See `check_backend`.
+    overflow
+        Says where other processes shall write their tables, if they reach it.
     """
     check_workers(workers)
     check_backend(backend)
@@ -73,7 +77,7 @@ def tables_in_order(
         from siren_py.runs.worker import WorkerPool
 
         with (
-            WorkerPool(pack(injector), seed, workers) as pool,
+            WorkerPool(pack(injector), seed, workers, overflow) as pool,
             # One thread waits for each process, also for a single one.
             closing(map_in_order(pool.chunk, chunks, workers, threads=True)) as tables,
         ):
@@ -81,4 +85,4 @@ def tables_in_order(
     else:
         from siren_py.runs.cluster import cluster_tables
 
-        yield from cluster_tables(backend, injector, seed, chunks)
+        yield from cluster_tables(backend, injector, seed, chunks, overflow)

@@ -31,6 +31,7 @@ from siren_py.runs.backends import check_backend, tables_in_order
 from siren_py.runs.checkpoint import Checkpoint, Part, part_of, stored_seed
 from siren_py.runs.chunks import Chunk, attempts_in, check_chunks, chunks_of
 from siren_py.sample import Sample
+from siren_py.spilling import Overflow, Spilled, no_overflow
 from siren_py.store import TableStore
 from siren_py.tree import EventTable
 from siren_py.weighting import product_of_factors
@@ -282,16 +283,21 @@ class _Job:
         if parts is not None:
             wanted = chunks_of(self.numbers, self.n)
             kept = {c.number: parts.parts[c.number] for c in wanted if parts.has(c)}
-        keep = part_of if parts is None else parts.save
-        for chunk, part, table in self._made(kept, keep):
+        keep, overflow = (
+            (part_of, self.store.overflow) if parts is None else (parts.save, no_overflow)
+        )
+        for chunk, part, table in self._made(kept, keep, overflow):
             if parts is not None:
                 self.store.append_later(part.events, partial(parts.load, chunk.number))
             elif table is not None:
                 self.store.append(table)
 
     def _made(
-        self, kept: Mapping[int, Part], keep: Callable[[Chunk, EventTable], Part]
-    ) -> Generator[tuple[Chunk, Part, EventTable | None]]:
+        self,
+        kept: Mapping[int, Part],
+        keep: Callable[[Chunk, EventTable], Part],
+        overflow: Overflow = no_overflow,
+    ) -> Generator[tuple[Chunk, Part, EventTable | Spilled | None]]:
         """Yield all chunks in order, those that are not kept already with their events."""
         request, simulation = self.request, self.simulation
         wanted = (c for c in chunks_of(self.numbers, self.n) if c.number not in kept)
@@ -302,7 +308,9 @@ class _Job:
         with (
             progress_bar(self.total, what, request.progress, start=before) as report,
             closing(
-                tables_in_order(injector, self.seed, wanted, request.workers, request.backend)
+                tables_in_order(
+                    injector, self.seed, wanted, request.workers, request.backend, overflow
+                )
             ) as tables,
         ):
             if kept:
@@ -313,7 +321,7 @@ class _Job:
                     part = kept[chunk.number]
                 else:
                     table = next(tables)
-                    part = keep(chunk, table)
+                    part = keep(chunk, table.load() if isinstance(table, Spilled) else table)
                     done += chunk.size
                     simulation.made += chunk.size
                 yield chunk, part, table
@@ -334,7 +342,7 @@ class _Job:
             def tables() -> Iterator[EventTable]:
                 nonlocal done
                 with closing(self._made({}, part_of)) as made:
-                    for table in (table for _, _, table in made if table is not None):
+                    for table in (t for _, _, t in made if isinstance(t, EventTable)):
                         if not len(self.store):
                             # Its columns tell those of the file.
                             self.store.append(table.take(np.array([], dtype=np.int64)))

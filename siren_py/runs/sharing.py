@@ -15,6 +15,7 @@ from __future__ import annotations
 import contextlib
 import os
 import secrets
+import threading
 import weakref
 from collections import deque
 from collections.abc import Callable
@@ -154,16 +155,6 @@ def free_spare(kept: int = 0) -> None:
             os.close(_spare.popleft())
 
 
-def is_near(address: Address) -> bool:
-    """Return whether a thing can be borrowed: its lender is on this machine, and still there."""
-    try:
-        descriptor = _open(address)
-    except OSError:
-        return False
-    os.close(descriptor)
-    return True
-
-
 def borrow(address: Address) -> Any:
     """Return what is lent at an address; `Gone` if it is not there any more, or out of reach.
 
@@ -181,17 +172,79 @@ def borrow(address: Address) -> Any:
         os.close(descriptor)
 
 
-def _open(address: Address) -> int:
-    """Open the file at an address and hold it; OSError if it is not the one that is meant."""
+def _open(address: Address, hold: bool = True) -> int:
+    """Open the file at an address and lock it; OSError if it is not the one that is meant."""
     if not CAN_LEND:
         raise OSError("this system has no shared files in memory")
     # By number it may be anything by now: it must not block, nor become a terminal.
     descriptor = os.open(address.path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        if hold:
+            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
         if os.pread(descriptor, _TAG, 0) != address.tag:
             raise FileNotFoundError(f"{address.path} holds something else")
     except OSError:
         os.close(descriptor)
         raise
     return descriptor
+
+
+class Presence:
+    """Something that others see end: with `end`, with this object, or with this process."""
+
+    def __init__(self, descriptor: int, tag: bytes):
+        self.address = Address(os.getpid(), descriptor, tag, Layout(b"", ()))
+        self._finalizer = weakref.finalize(self, _leave, descriptor)
+        self._finalizer.atexit = False
+
+    def end(self) -> None:
+        """Be gone."""
+        self._finalizer()
+
+
+def _leave(descriptor: int) -> None:
+    # A child of this process may have the file open, too.
+    fcntl.flock(descriptor, fcntl.LOCK_UN)
+    os.close(descriptor)
+
+
+def show_presence() -> Presence | None:
+    """Be present, for other processes of this machine; None if this system does not allow it."""
+    if not CAN_LEND:
+        return None
+    tag = secrets.token_bytes(_TAG)
+    try:
+        descriptor = os.memfd_create("siren_py")
+    except OSError:
+        return None
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        _write(descriptor, memoryview(tag), 0)
+    except OSError:
+        os.close(descriptor)
+        return None
+    return Presence(descriptor, tag)
+
+
+def watch(address: Address, then: Callable[[], object]) -> bool:
+    """Call a function, in a thread of its own, when the presence at an address ends.
+
+    Returns
+    -------
+    bool
+        False, and nothing is called, if nobody is seen there from this process.
+    """
+    try:
+        descriptor = _open(address, hold=False)
+    except OSError:
+        return False
+    threading.Thread(target=_wait, args=(descriptor, then), name="siren_py", daemon=True).start()
+    return True
+
+
+def _wait(descriptor: int, then: Callable[[], object]) -> None:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH)
+    finally:
+        os.close(descriptor)
+        then()

@@ -20,6 +20,7 @@ from typing import IO, TYPE_CHECKING, Any
 from siren_py.errors import WorkerError
 from siren_py.runs.chunks import Chunk
 from siren_py.runs.sharing import CAN_LEND, Gone, lend
+from siren_py.spilling import Overflow, Spilled, no_overflow, try_to_spill
 
 if TYPE_CHECKING:
     from siren_py.runs.sharing import Lent
@@ -44,10 +45,14 @@ class WorkerPool:
         Seed of the run.
     workers
         Number of processes.
+    overflow
+        Says where they shall write their tables.
     """
 
-    def __init__(self, parcel: Parcel, seed: int, workers: int) -> None:
-        self._setup = (parcel, seed)
+    def __init__(
+        self, parcel: Parcel, seed: int, workers: int, overflow: Overflow = no_overflow
+    ) -> None:
+        self._setup, self._overflow = (parcel, seed), overflow
         self._idle: SimpleQueue[subprocess.Popen[bytes] | None] = SimpleQueue()
         self._all: set[subprocess.Popen[bytes]] = set()
         self._lock = threading.Lock()
@@ -67,7 +72,7 @@ class WorkerPool:
         """Ids of the processes that run."""
         return [process.pid for process in list(self._all)]
 
-    def chunk(self, chunk: Chunk) -> EventTable:
+    def chunk(self, chunk: Chunk) -> EventTable | Spilled:
         """Make a chunk in an idle process.
 
         Raises
@@ -80,11 +85,11 @@ class WorkerPool:
             for _ in range(_LOSSES):
                 process = process or self._start()
                 try:
-                    _send(process.stdin, (chunk, self._shares))
+                    _send(process.stdin, (chunk, self._shares, self._overflow()))
                     answer: Any = _receive(process.stdout)
                     if isinstance(answer, Gone):
                         self._shares = False
-                        _send(process.stdin, (chunk, False))
+                        _send(process.stdin, (chunk, False, None))
                         answer = _receive(process.stdout)
                 except (EOFError, OSError):
                     self._end(process)
@@ -92,7 +97,7 @@ class WorkerPool:
                     continue
                 if isinstance(answer, BaseException):
                     raise answer
-                table: EventTable = answer
+                table: EventTable | Spilled = answer
                 return table
         finally:
             self._idle.put(process)
@@ -145,13 +150,13 @@ def serve() -> None:
         parcel, seed = _receive(requests)
         keep_freed_memory(threading.main_thread())
         while True:
-            chunk, shares = _receive(requests)
-            answer: EventTable | Lent | BaseException
+            chunk, shares, folder = _receive(requests)
+            answer: EventTable | Spilled | Lent | BaseException
             try:
                 injector = injector_of(parcel.digest, lambda: parcel)
-                answer = make_chunk(injector, seed, chunk)
+                table = make_chunk(injector, seed, chunk)
                 # What is lent lives until the next request: by then it is taken up.
-                answer = (lend(answer) if shares else None) or answer
+                answer = try_to_spill(table, folder) or (lend(table) if shares else None) or table
             except Exception as error:
                 answer = portable(error)
             _send(answers, answer)

@@ -17,8 +17,9 @@ import pytest
 import siren_py as sp
 from siren_py import mapping
 from siren_py.errors import ConfigError, SirenError, WeightError, WorkerError
-from siren_py.runs import cluster, sharing
+from siren_py.runs import cluster, running, sharing
 from siren_py.runs.chunks import CHUNK_SIZE, Chunk
+from siren_py.store import TableStore
 from siren_py.tree import PARTICLE_COLUMNS, VERTEX_COLUMNS, EventTable
 
 distributed = pytest.importorskip("distributed")
@@ -103,6 +104,19 @@ def test_a_run_on_the_cluster_has_the_same_bits(client, tmp_path):
         np.testing.assert_array_equal(column, other.table().arrays()[name], err_msg=name)
 
 
+def test_a_run_beyond_memory_has_the_same_bits(client, monkeypatch):
+    model = sp.DipolePortal(mass=0.1, d_mu=3.87e-7)
+    sim = sp.Simulation("nd280", "t2k-nd280:fhc:numu", model, region="tpc")
+    n = 5 * CHUNK_SIZE
+    one = sim.run(n, seed=1, progress=False).table().arrays()
+    monkeypatch.setattr(running, "TableStore", lambda: TableStore(limit=0))
+    for backend in (client, "processes"):
+        other = sim.run(n, seed=1, progress=False, backend=backend, workers=2)
+        assert other._store._in_memory == 0
+        for name, column in other.table().arrays().items():
+            np.testing.assert_array_equal(column, one[name], err_msg=name)
+
+
 class Large(Trivial):
     """An injector whose tables are large enough for shared memory."""
 
@@ -168,6 +182,33 @@ def test_tables_of_this_machine_come_through_shared_memory(client):
     assert [int(t.particles["px"][-1]) for t in rest] == list(range(1, 30))
     del first, rest
     assert_nothing_left(client)
+
+
+@needs_memory
+def test_tables_beyond_memory_are_written_by_the_workers(client, tmp_path):
+    spilled = list(cluster.cluster_tables(client, Large(), 1, chunks(30), lambda: tmp_path))
+    assert {s.path for s in spilled} == set(tmp_path.iterdir())
+    for number, table in enumerate(spilled):
+        assert table.events == 5000
+        assert (table.load().particles["px"] == number).all()
+    assert_nothing_left(client)
+
+
+@needs_memory
+def test_workers_that_do_not_reach_the_folder_lend_their_tables(client, tmp_path):
+    folder = tmp_path / "not" / "there"
+    tables = list(cluster.cluster_tables(client, Large(), 1, chunks(30), lambda: folder))
+    assert [int(t.particles["px"][-1]) for t in tables] == list(range(30))
+
+
+@needs_memory
+def test_nothing_that_dask_may_drop_is_needed(client):
+    for number, _ in enumerate(cluster.cluster_tables(client, Large(), 1, chunks(100))):
+        if number == 50:
+            held = [key for keys in client.has_what().values() for key in keys]
+            assert not [key for key in held if "package" in key]
+            lent = max(client.run(open_memory).values())
+    assert lent > 0
 
 
 @needs_memory

@@ -11,6 +11,7 @@ import platform
 import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +19,7 @@ import pytest
 
 from siren_py import mapping
 from siren_py.runs import heap, sharing
-from siren_py.runs.sharing import Gone, borrow, is_near, lend
+from siren_py.runs.sharing import Gone, borrow, lend, show_presence, watch
 
 pytestmark = pytest.mark.skipif(not sharing.CAN_LEND, reason="no shared files in memory here")
 
@@ -62,7 +63,6 @@ def test_what_is_lent_is_found_under_its_address():
     lent = lend(thing())
     message = pickle.dumps(lent)
     assert len(message) < 2000
-    assert is_near(lent.address)
     found = pickle.loads(message)
     assert_same(found, thing())
     assert found["a"].ctypes.data % 64 == 0
@@ -96,7 +96,6 @@ def test_memory_is_used_again_but_never_under_a_reader(keeper):
     assert others[1].address.descriptor == number
     # The old address is not that of the new thing.
     assert isinstance(borrow(address), Gone)
-    assert not is_near(address)
     assert_same(borrow(others[1].address), thing(2.0))
 
 
@@ -177,6 +176,78 @@ def test_what_was_borrowed_outlives_a_killed_lender():
         lender.wait()
     np.testing.assert_array_equal(found, np.arange(100_000))
     assert isinstance(pickle.loads(message), Gone)
+
+
+PRESENT = """
+import os, pickle, sys
+from siren_py.runs.sharing import show_presence
+presence = show_presence()
+sys.stdout.buffer.write(pickle.dumps(presence.address))
+sys.stdout.flush()
+os.close(1)
+if sys.stdin.read(1) == "e":
+    presence.end()
+    sys.stdin.read()
+"""
+
+
+@pytest.mark.parametrize("how", ["it ends", "its process is killed"])
+def test_a_presence_is_watched_from_another_process(how):
+    ended = threading.Event()
+    with subprocess.Popen(
+        [sys.executable, "-c", PRESENT], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as other:
+        address = pickle.loads(other.stdout.read())
+        assert watch(address, ended.set)
+        assert not ended.wait(0.3)
+        if how == "it ends":
+            other.stdin.write(b"e")
+            other.stdin.flush()
+        else:
+            other.kill()
+        assert ended.wait(30.0)
+        other.kill()
+    assert not watch(address, ended.set)
+
+
+def test_a_presence_goes_with_its_object():
+    before, ended = descriptors(), threading.Event()
+    presence = show_presence()
+    address = presence.address
+    assert watch(address, ended.set)
+    assert not ended.wait(0.1)
+    del presence
+    gc.collect()
+    assert ended.wait(30.0)
+    assert not watch(address, ended.set)
+    assert descriptors() == before
+
+
+def test_nobody_is_present_at_another_address():
+    presence = show_presence()
+    other = lend(thing())
+    for address in (
+        presence.address._replace(tag=b"x" * 16),
+        presence.address._replace(descriptor=other.address.descriptor),
+        presence.address._replace(process=2**22 + 1),
+    ):
+        assert not watch(address, pytest.fail)
+    assert watch(presence.address, threading.Event().set)
+    presence.end()
+
+
+def test_nobody_is_present_without_memory(monkeypatch):
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    before = descriptors()
+    monkeypatch.setattr(os, "pwrite", full)
+    assert show_presence() is None
+    assert descriptors() == before
+    monkeypatch.setattr(os, "memfd_create", full)
+    assert show_presence() is None
+    monkeypatch.setattr(sharing, "CAN_LEND", False)
+    assert show_presence() is None
 
 
 FAULTS = """
