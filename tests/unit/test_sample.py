@@ -211,10 +211,11 @@ def test_summary_in_words_and_numbers(sample):
 
 def test_events_beyond_the_limit_go_to_disk(monkeypatch, sample):
     from siren_py.runs import running
+    from siren_py.spilling import Spilled
 
     monkeypatch.setattr(running, "TableStore", lambda: store.TableStore(1000))
     spilled = run()
-    assert not any(hasattr(t, "events") for t in spilled._store._tables)
+    assert all(isinstance(t, Spilled) for t in spilled._store._tables)
     np.testing.assert_array_equal(spilled.weights, sample.weights)
     assert spilled.by("material") == sample.by("material")
 
