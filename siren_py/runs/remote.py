@@ -168,12 +168,8 @@ def _run_of(shared: Shared) -> _Run | None:
     """Return the run of a client; None if it is over, or if the client is not here."""
     with _lock:
         run = _runs.get(shared.presence)
-        if run is None:
-            run = _Run()
-            if not watch(shared.presence, lambda: _end(shared.presence)):
-                run.end()
-                return None
-            _runs[shared.presence] = run
+        if run is None and watch(shared.presence, lambda: _end(shared.presence)):
+            run = _runs[shared.presence] = _Run()
     return run
 
 
