@@ -232,8 +232,10 @@ def test_nobody_is_present_at_another_address():
         presence.address._replace(process=2**22 + 1),
     ):
         assert not watch(address, pytest.fail)
-    assert watch(presence.address, threading.Event().set)
+    ended = threading.Event()
+    assert watch(presence.address, ended.set)
     presence.end()
+    assert ended.wait(30.0)
 
 
 def test_nobody_is_present_without_memory(monkeypatch):
