@@ -43,16 +43,14 @@ class TableStore:
 
     def append(self, table: EventTable | Spilled) -> None:
         """Add a table at the end, or what somebody has written to the `overflow`."""
+        if isinstance(table, EventTable) and not self.has_room(table):
+            table = self._spill(table)
         if isinstance(table, Spilled):
             self._lengths.append(table.events)
-            self._tables.append(table)
-            return
-        self._lengths.append(len(table))
-        if self.has_room(table):
-            self._tables.append(table)
+        else:
+            self._lengths.append(len(table))
             self._in_memory += table.nbytes
-            return
-        self._tables.append(self._spill(table))
+        self._tables.append(table)
 
     def append_later(self, length: int, load: Load, load_events: Load | None = None) -> None:
         """Add a table of `length` events that `load` fetches whenever it is asked for.
@@ -76,7 +74,7 @@ class TableStore:
 
         Other processes may write them there themselves, with `siren_py.spilling.spill`.
         """
-        return self._folder if self._is_full else None
+        return self._folder
 
     def _spill(self, table: EventTable) -> Spilled:
         """Write a table to the store's own folder, which goes when the store goes."""

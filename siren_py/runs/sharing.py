@@ -7,7 +7,8 @@ goes with the last process that has it open.
 
 Whoever maps it holds a lock on the file for as long as an array of it lives, and the lender
 writes into a file again only if nobody holds that lock. So memory is used over and over, and a
-borrowed array never changes under its reader.
+borrowed array never changes under its reader. A file that its owner keeps locked shows that the
+owner is still there: whoever waits for the lock sees it end.
 """
 
 from __future__ import annotations
@@ -214,11 +215,10 @@ def show_presence() -> Presence | None:
         return None
     tag = secrets.token_bytes(_TAG)
     try:
-        descriptor = os.memfd_create("siren_py")
+        descriptor = _free_file()
     except OSError:
         return None
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
         _write(descriptor, memoryview(tag), 0)
     except OSError:
         os.close(descriptor)

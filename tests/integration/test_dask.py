@@ -94,9 +94,13 @@ def test_an_error_in_a_chunk_is_the_error_of_the_run(client):
         next(tables)
 
 
-def test_a_run_on_the_cluster_has_the_same_bits(client, tmp_path):
+@pytest.fixture(scope="module")
+def sim():
     model = sp.DipolePortal(mass=0.1, d_mu=3.87e-7)
-    sim = sp.Simulation("nd280", "t2k-nd280:fhc:numu", model, region="tpc")
+    return sp.Simulation("nd280", "t2k-nd280:fhc:numu", model, region="tpc")
+
+
+def test_a_run_on_the_cluster_has_the_same_bits(client, sim, tmp_path):
     n = CHUNK_SIZE + 1000
     one = sim.run(n, seed=1, progress=False)
     other = sim.run(n, seed=1, progress=False, backend=client, output=tmp_path / "a.root")
@@ -104,9 +108,7 @@ def test_a_run_on_the_cluster_has_the_same_bits(client, tmp_path):
         np.testing.assert_array_equal(column, other.table().arrays()[name], err_msg=name)
 
 
-def test_a_run_beyond_memory_has_the_same_bits(client, monkeypatch):
-    model = sp.DipolePortal(mass=0.1, d_mu=3.87e-7)
-    sim = sp.Simulation("nd280", "t2k-nd280:fhc:numu", model, region="tpc")
+def test_a_run_beyond_memory_has_the_same_bits(client, sim, monkeypatch):
     n = 5 * CHUNK_SIZE
     one = sim.run(n, seed=1, progress=False).table().arrays()
     monkeypatch.setattr(running, "TableStore", lambda: TableStore(limit=0))
