@@ -39,6 +39,7 @@ _SMALLEST = 2**16
 _SPARE = 16
 """Files that are kept for the next things where freed memory is wanted to be kept."""
 _TAG = 16
+_NOTHING = Layout(b"", ())
 
 
 class Address(NamedTuple):
@@ -107,6 +108,15 @@ def lend(thing: object, smallest: int = _SMALLEST) -> Lent | None:
     if sum(view.nbytes for view in views) < max(smallest, 1):
         return None
     tag = secrets.token_bytes(_TAG)
+    descriptor = _filled_file(tag, views, layout)
+    if descriptor is None:
+        return None
+    fcntl.flock(descriptor, fcntl.LOCK_UN)
+    return Lent(descriptor, tag, layout)
+
+
+def _filled_file(tag: bytes, views: list[memoryview], layout: Layout) -> int | None:
+    """Write a tag and arrays into a file, which is still locked; None if that is not possible."""
     try:
         descriptor = _free_file()
     except OSError:
@@ -115,11 +125,10 @@ def lend(thing: object, smallest: int = _SMALLEST) -> Lent | None:
         _write(descriptor, memoryview(tag), 0)
         for view, (begin, _) in zip(views, layout.spans, strict=True):
             _write(descriptor, view, begin)
-        fcntl.flock(descriptor, fcntl.LOCK_UN)
     except OSError:
         os.close(descriptor)
         return None
-    return Lent(descriptor, tag, layout)
+    return descriptor
 
 
 def _free_file() -> int:
@@ -194,7 +203,7 @@ class Presence:
     """Something that others see end: with `end`, with this object, or with this process."""
 
     def __init__(self, descriptor: int, tag: bytes):
-        self.address = Address(os.getpid(), descriptor, tag, Layout(b"", ()))
+        self.address = Address(os.getpid(), descriptor, tag, _NOTHING)
         self._finalizer = weakref.finalize(self, _leave, descriptor)
         self._finalizer.atexit = False
 
@@ -214,16 +223,8 @@ def show_presence() -> Presence | None:
     if not CAN_LEND:
         return None
     tag = secrets.token_bytes(_TAG)
-    try:
-        descriptor = _free_file()
-    except OSError:
-        return None
-    try:
-        _write(descriptor, memoryview(tag), 0)
-    except OSError:
-        os.close(descriptor)
-        return None
-    return Presence(descriptor, tag)
+    descriptor = _filled_file(tag, [], _NOTHING)
+    return None if descriptor is None else Presence(descriptor, tag)
 
 
 def watch(address: Address, then: Callable[[], object]) -> bool:
