@@ -6,7 +6,7 @@ attenuated. So, whatever the event was drawn from,
 
     weight' / weight = n'_t(x) / n_t(x).
 
-The line sum W = int n_t(x) I(x) dx of the proposal (`factor_matter`) belongs to the density that
+The line sum W = int n_t(x) I(x) dx of the proposal (in `factor_matter`) belongs to the density that
 the event was drawn from and cancels: after reweighting `factor_matter` is W n'_t(x)/n_t(x).
 Where n_t is zero no event was drawn, so n'_t has to be zero as well.
 """

@@ -34,7 +34,7 @@ FACTORS: Mapping[str, tuple[str, str]] = {
     "factor_matter": (
         "1/cm2",
         "targets per area on the line, each with the chance that the particle made there "
-        "survives to the region and decays in it",
+        "survives to the region and decays in it; of a part of the line, over its chance",
     ),
     "factor_branching": ("1", "branching ratio of the decay channel over its drawn probability"),
     "factor_final_state": ("1", "density of the decays' final states over the drawn density"),

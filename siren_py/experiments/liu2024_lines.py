@@ -133,6 +133,8 @@ def draw_lines(
     for number, (length, share) in enumerate(ANCHORS):
         model = DipolePortal(mass=mass, d_mu=coupling_for(mass, length), **SAMPLED)  # type: ignore[arg-type]
         simulation = Simulation(detector, flux, model, decay="nu e+ e-", region=region)
+        # All that the sums over a line need is on it: none may be lost for an empty part.
+        _whole_lines(simulation.injector)
         samples.append(simulation.run(max(2, round(share * n)), seed=seed + number, progress=False))
     couplings = [coupling_for(mass, length) for length, _ in ANCHORS]
     return _joined(mass, samples, couplings, flux)
@@ -221,6 +223,11 @@ def _of_sample(
         "opening_cosine": _cosine(minus, plus),
         "weight": sample.weights / strip,
     }
+
+
+def _whole_lines(injector: object) -> None:
+    if isinstance(injector, Injector) and injector.aimed is not None:
+        injector.aimed.surroundings = None
 
 
 def _cosine(first: FloatArray, second: FloatArray) -> FloatArray:

@@ -266,7 +266,7 @@ def trace_line(
     )  # fmt: skip
 
 
-@kernel
+@kernel_part
 def region_intervals(
     region: RegionArrays,
     external: External,

@@ -33,17 +33,18 @@ from siren_py.geometry.tracing import (
 )
 from siren_py.injection.attenuation import (
     REACH,
-    decay_ahead,
     decay_shares,
     depth_in_subpiece,
     sweep_upstream,
 )
 from siren_py.injection.piece_sweep import (
     Sweep,
+    choose_decay,
     choose_vertex,
     new_sweep,
     sweep_pieces,
 )
+from siren_py.injection.surroundings import BEFORE, Choice, limits_of_part
 
 
 class Buffers(NamedTuple):
@@ -129,18 +130,24 @@ def volumes_upstream(
     direction: FloatArray,
     pieces: int,
     length: float,
-) -> int:
+    part: int,
+    core: FloatArray,
+) -> tuple[int, int]:
     """Find the volumes upstream of the last region piece, as far as `REACH` decay lengths.
 
-    They are the first n of `visible_in`, `visible_out` and `visible_row`; returns n.
+    Of these, only those in a part of the line; see `surroundings.limits_of_part`. They are the
+    first n of `visible_in`, `visible_out` and `visible_row`; returns n, and the part.
     """
-    first = tracing.region_scratch.t_in[0]
-    last = tracing.region_scratch.t_out[pieces - 1]
-    return visible_pieces(
+    first, last = tracing.region_scratch.t_in[0], tracing.region_scratch.t_out[pieces - 1]
+    part, begin, end = limits_of_part(
+        part, core, origin, direction, REACH * length, first, last
+    )  # fmt: skip
+    n, _ = visible_pieces(
         tracing.geometry, tracing.external, line,
         origin[0], origin[1], origin[2], direction[0], direction[1], direction[2],
-        first - REACH * length, last, tracing.scratch,
-    )[0]  # fmt: skip
+        begin, end, tracing.scratch,
+    )  # fmt: skip
+    return n, part
 
 
 @kernel
@@ -171,11 +178,12 @@ def place(
     directions: FloatArray,
     lengths: FloatArray,
     nuclide: IntArray,
+    choice: Choice,
     uniform: FloatArray,
     out: Placed,
     chords: FloatArray,
 ) -> int:
-    """Draw vertex and decay point on each line.
+    """Draw vertex and decay point on lines.
 
     Parameters
     ----------
@@ -191,37 +199,44 @@ def place(
         Decay lengths L [cm], (n,); 0 if the vertex itself has to lie in the region.
     nuclide
         Target of each event, (n,).
+    choice
+        Which lines, and which part of each the vertex has to lie in.
     uniform
         Uniform random numbers, (n, 3).
     out
-        Filled with the result.
+        Filled with the result; for vertices before the core without `decay_volume`, which the
+        volumes there do not tell.
     chords
         Receives the sums over the solids of the region of their chords [cm], (n,).
 
     Returns
     -------
     int
-        Number of lines done: n, or fewer if a buffer was too small (a fault of the caller).
+        Number of lines done: all that were chosen, or fewer if a buffer was too small (a fault of
+        the caller).
     """
     scratch, region_scratch, buffers = tracing.scratch, tracing.region_scratch, tracing.sweep
-    for i in range(len(origins)):
+    for j in range(choice.line.size):
+        i = choice.line[j]
         out.matter[i] = 0.0
         pieces, chords[i] = region_on_line(tracing, i, origins[i], directions[i])
         if pieces < 0:
-            return i
+            return j
         if pieces == 0:
             continue
         length = lengths[i]
-        n = volumes_upstream(tracing, i, origins[i], directions[i], pieces, length)
+        n, part = volumes_upstream(
+            tracing, i, origins[i], directions[i], pieces, length, choice.part[i], choice.core
+        )
         if n < 0:
-            return i
+            return j
         target = nuclide[i]
         count, total = sweep_pieces(
             tracing.geometry, scratch, n, origins[i], directions[i], density[target],
             in_volume[target], pieces, region_scratch.t_in, region_scratch.t_out, length, buffers,
         )  # fmt: skip
         if count < 0:
-            return i
+            return j
         if total <= 0.0:
             continue
         k, stretch, material, low, high, importance = choose_vertex(
@@ -236,24 +251,24 @@ def place(
             if inside > 0.0:
                 q, stay, _ = decay_shares(depth / length)
                 begin, seen = x, q + importance * stay
-            y, piece = decay_ahead(
-                uniform[i, 2] * seen, begin, piece, length, pieces,
+            y, piece = choose_decay(
+                buffers, uniform[i, 2] * seen, begin, piece, length, pieces,
                 region_scratch.t_in, region_scratch.t_out,
             )  # fmt: skip
         out.matter[i] = total
-        out.volume[i] = scratch.visible_row[buffers.pieces.segment[k]]
+        out.volume[i] = choice.volume[scratch.visible_row[buffers.pieces.segment[k]]]
         out.material[i] = material
         out.leaf[i] = region_scratch.volume[piece]
         out.decay_volume[i] = -1
-        for s in range(n - 1, -1, -1):
+        for s in range(n - 1 if part != BEFORE else -1, -1, -1):
             if scratch.visible_in[s] <= y:
                 if y <= scratch.visible_out[s]:
-                    out.decay_volume[i] = scratch.visible_row[s]
+                    out.decay_volume[i] = choice.volume[scratch.visible_row[s]]
                 break
         for axis in range(3):
             out.vertex[i, axis] = origins[i, axis] + x * directions[i, axis]
             out.decay[i, axis] = origins[i, axis] + y * directions[i, axis]
-    return len(origins)
+    return choice.line.size
 
 
 @kernel
@@ -265,9 +280,14 @@ def line_sums(
     directions: FloatArray,
     lengths: FloatArray,
     nuclide: IntArray,
+    choice: Choice,
     matter: FloatArray,
 ) -> int:
-    """Write W [1/cm2] of given lines to `matter` (n,); other arguments and result as `place`."""
+    """Write W [1/cm2] of parts of all lines to `matter` (n,); other arguments as `place`.
+
+    Where the part is AT_ORIGIN, `choice.part` receives which one that is. Returns the number of
+    lines done.
+    """
     for i in range(len(origins)):
         matter[i] = 0.0
         pieces, _ = region_on_line(tracing, i, origins[i], directions[i])
@@ -275,7 +295,9 @@ def line_sums(
             return i
         if pieces == 0:
             continue
-        n = volumes_upstream(tracing, i, origins[i], directions[i], pieces, lengths[i])
+        n, choice.part[i] = volumes_upstream(
+            tracing, i, origins[i], directions[i], pieces, lengths[i], choice.part[i], choice.core
+        )
         if n < 0:
             return i
         target = nuclide[i]

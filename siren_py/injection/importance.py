@@ -72,6 +72,8 @@ class Importance:
             volumes += one * by_volume
             total += say * rate
         source.set_shares(np.where(volumes > _WORTHWHILE, volumes, 0.0))
+        if placement.surroundings is not None:
+            placement.surroundings.set_shares(_shares_around(placement, matter, beam))
         # No nuclide may have probability zero: the few lines may have missed its material.
         nuclides += _FLOOR * matter.densest / matter.densest.sum()
         reacts = cross_section > 0.0
@@ -107,6 +109,18 @@ def shares_by_nuclide(placement: AimedPlacement, matter: Matter, beam: FloatArra
         mine = np.einsum("tm,kvm->tkv", matter.density, columns[:, placement.source_volumes])
         result += say * mine / np.maximum(rate, 1e-300)[:, :, None]
     return np.where(result > _WORTHWHILE, result, 0.0)
+
+
+def _shares_around(placement: AimedPlacement, matter: Matter, beam: FloatArray) -> FloatArray:
+    """Share of the surroundings in the rate by class of angles, row and nuclide, (C, rows, T)."""
+    around = placement.surroundings
+    assert around is not None
+    shares = []
+    for columns in _columns(placement, beam):
+        rate = columns.sum(axis=1) @ matter.density.T
+        mine = columns[:, around.volumes].sum(axis=1) @ matter.density.T
+        shares.append(mine / np.maximum(rate, 1e-300))
+    return np.array(shares)
 
 
 _Kept = tuple["GeometryArrays", dict[tuple[str, bytes], list[FloatArray]]]

@@ -92,10 +92,11 @@ def chord_sums(
 
 def nearest_length(length: FloatArray) -> IntArray:
     """Return the row of `LENGTHS` nearest to each decay length [cm] (in the logarithm), (n,)."""
-    grid = np.log(LENGTHS[1:])
-    x = np.log(np.maximum(length, LENGTHS[1] * 1e-3))
-    row = np.searchsorted(0.5 * (grid[:-1] + grid[1:]), x) + 1
-    return np.where(length == 0.0, 0, row).astype(np.int64)
+    # The rows are even in the logarithm, but for the first.
+    low, high = np.log(LENGTHS[[1, -1]])
+    x = np.log(np.minimum(np.maximum(length, LENGTHS[1]), LENGTHS[-1]))
+    row = 1 + np.rint((x - low) * ((LENGTHS.size - 2) / (high - low))).astype(np.int64)
+    return np.where(length == 0.0, 0, row)
 
 
 class LineSource:

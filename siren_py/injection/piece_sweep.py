@@ -12,6 +12,7 @@ at a distance g before that edge.
 
 from __future__ import annotations
 
+from math import log1p
 from typing import NamedTuple
 
 import numpy as np
@@ -61,14 +62,16 @@ class Sweep(NamedTuple):
     pieces: Pieces
     relevant: IntArray
     """Which of the volumes on the line hold the target at all."""
+    share: FloatArray
+    """Chance to decay in each region piece for a particle at its beginning."""
     chance_in: FloatArray
     """Chance to decay in the region at the beginnings of the region pieces."""
     chance_out: FloatArray
     """That at their ends."""
     width: FloatArray
-    """Lengths of the region pieces over the decay length, then the survival of each."""
+    """Lengths of the region pieces over the decay length, then the chance to survive each."""
     gap: FloatArray
-    """Those of the gaps before them."""
+    """The same of the gaps before them."""
     repeated: IntArray
     """Pieces with a pattern that is repeated."""
     period: FloatArray
@@ -92,7 +95,7 @@ def new_sweep(n: int, m: int) -> Sweep:
             integers(n + 1), integers(n), integers(n), reals(n), integers(n), integers(n),
             integers(n), reals(n),
         ),
-        integers(n + 1), reals(m), reals(m), reals(m), reals(m), integers(n), reals(n),
+        integers(n + 1), reals(m), reals(m), reals(m), reals(m), reals(m), integers(n), reals(n),
     )  # fmt: skip
 
 
@@ -194,7 +197,7 @@ def _region_chances(
     n_pieces: int, piece_in: FloatArray, piece_out: FloatArray, inverse: float, sweep: Sweep
 ) -> None:
     """Write the chances to decay in the region where its pieces begin and end."""
-    width, gap = sweep.width, sweep.gap
+    width, gap, share = sweep.width, sweep.gap, sweep.share
     chance_in, chance_out = sweep.chance_in, sweep.chance_out
     blocks = -(-n_pieces // _VECTOR)
     before = piece_in[0]
@@ -206,14 +209,12 @@ def _region_chances(
         else:
             width[j] = gap[j] = 0.0
     for j in range(_VECTOR * blocks):
-        q, stay, _ = decay_shares(width[j])
-        chance_in[j] = q
-        width[j] = stay
+        share[j], width[j], _ = decay_shares(width[j])
         gap[j] = decay_shares(gap[j])[1]
     chance = 0.0
     for j in range(n_pieces - 1, -1, -1):
         chance_out[j] = chance
-        chance = chance_in[j] + width[j] * chance
+        chance = share[j] + width[j] * chance
         chance_in[j] = chance
         chance *= gap[j]
 
@@ -363,3 +364,32 @@ def choose_vertex(
     if material < 0:
         material = geometry.integer[scratch.visible_row[pieces.segment[k]], MATERIAL]
     return k, i, material, low, high, importance
+
+
+@kernel_part
+def choose_decay(
+    sweep: Sweep,
+    goal: float,
+    begin: float,
+    first: int,
+    length: float,
+    n_pieces: int,
+    piece_in: FloatArray,
+    piece_out: FloatArray,
+) -> tuple[float, int]:
+    """Find where the chance to decay in the region, summed from `begin` on, exceeds `goal`.
+
+    As `attenuation.decay_ahead`, with the chances of the region pieces that the sweep has found.
+    """
+    reach = 1.0
+    for j in range(first, n_pieces):
+        chance, stay = sweep.share[j], sweep.width[j]
+        if begin > piece_in[j]:
+            chance, stay, _ = decay_shares((piece_out[j] - begin) / length)
+        if goal < reach * chance or j == n_pieces - 1:
+            fraction = min(goal / reach, chance)
+            return min(begin - length * log1p(-fraction), piece_out[j]), j
+        goal -= reach * chance
+        reach *= stay * sweep.gap[j + 1]
+        begin = piece_in[j + 1]
+    return begin, n_pieces - 1

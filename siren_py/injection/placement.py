@@ -39,6 +39,7 @@ from siren_py.injection.line_source import LENGTHS, LineSource, nearest_length
 from siren_py.injection.matter import Matter
 from siren_py.injection.rays import LineOfEmission, ParallelRays, SourceRays, rotations_to
 from siren_py.injection.source import close_triangles, draw_flights, frames, perpendicular
+from siren_py.injection.surroundings import BEFORE, Surroundings, every_line
 from siren_py.regions import Region
 
 if TYPE_CHECKING:
@@ -161,6 +162,8 @@ class AimedPlacement:
         self._matter = matter
         self._in_volume = densest_in_volumes(self._arrays, len(detector.placed()), matter.density)
         self.source, self.source_volumes = LineSource.of(detector, self._region)
+        self.surroundings = Surroundings.of(detector, self._region, matter.density, self._in_volume)
+        """What lies around the detector proper; None where all lines stay whole."""
 
     @property
     def detector(self) -> DetectorModel:
@@ -191,32 +194,61 @@ class AimedPlacement:
         row = nearest_length(lengths)
         origins = self.source.sample(row, rng_line)
         placed, chords = empty_placed(n), np.empty(n)
+        uniform = rng_vertex.random((n, 3))
+        choice = every_line(n, self._in_volume.shape[1])
+        chance, around = np.ones(n), self.surroundings
+        lines = (origins, directions, lengths, nuclide)
+        tracing = self._tracing(origins, directions)
+        if around is not None:
+            part, chance = around.choose(local[:, 2], row, nuclide, uniform)
+            before, rest = np.flatnonzero(part == BEFORE), np.flatnonzero(part != BEFORE)
+            choice = choice._replace(line=rest, part=part, core=around.core)
+            done = place(
+                tracing_of(
+                    around.arrays, NO_EXTERNAL, self._region_arrays, tracing.external_region
+                ),
+                self._matter.density,
+                around.in_volume,
+                *lines,
+                choice._replace(line=before, volume=around.volumes),
+                uniform,
+                placed,
+                chords,
+            )
+            check_complete(done, before.size)
+            around.locate(self._arrays, placed.decay, placed.leaf, before, placed.decay_volume)
         done = place(
-            self._tracing(origins, directions),
+            tracing,
             self._matter.density,
             self._in_volume,
-            origins,
-            directions,
-            lengths,
-            nuclide,
-            rng_vertex.random((n, 3)),
+            *lines,
+            choice,
+            uniform,
             placed,
             chords,
         )
-        check_complete(done, n)
+        check_complete(done, choice.line.size)
         density = self.source.density(row, origins, directions, chords)
         # A point on the very face of a solid may have no chord: measure zero.
         seen = density > 0.0
         factor_line = np.where(seen, 1.0 / np.where(seen, density, 1.0), 0.0)
         beams = np.broadcast_to(self._beam, (n, 3))
-        return Placement(placed, beams, self._rotation, factor_line, placed.matter)
+        return Placement(placed, beams, self._rotation, factor_line, placed.matter / chance)
 
     def line_density(
         self, vertex: FloatArray, directions: FloatArray, lengths: FloatArray, nuclide: IntArray
     ) -> FloatArray:
-        """Density f of the lines through given vertices, over their W, shape (n,)."""
+        """Density f of the lines through given vertices, over their W, shape (n,).
+
+        Of lines of which a part is drawn, times the chance of that part and over its W.
+        """
         n = lengths.size
-        matter = np.zeros(n)
+        matter, row = np.zeros(n), nearest_length(lengths)
+        choice = every_line(n, self._in_volume.shape[1])
+        chance, around = np.ones(n), self.surroundings
+        if around is not None:
+            cosine = directions @ self._beam
+            choice = choice._replace(part=around.are_split(cosine, row, nuclide), core=around.core)
         done = line_sums(
             self._tracing(vertex, directions),
             self._matter.density,
@@ -225,11 +257,14 @@ class AimedPlacement:
             directions,
             lengths,
             nuclide,
+            choice,
             matter,
         )
         check_complete(done, n)
+        if around is not None:
+            chance = around.probabilities(cosine, row, nuclide, choice.part)
         seen = matter > 0.0
-        density = self.source.density(nearest_length(lengths), vertex, directions)
+        density = chance * self.source.density(row, vertex, directions)
         return np.where(seen, density / np.where(seen, matter, 1.0), 0.0)
 
     def columns(self, directions: FloatArray, rng: np.random.Generator) -> FloatArray:

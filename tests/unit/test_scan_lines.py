@@ -14,6 +14,7 @@ from siren_py.injection.aimed import line_sums
 from siren_py.injection.line_intervals import new_intervals
 from siren_py.injection.line_proposal import PURPOSES, LineMaker
 from siren_py.injection.line_rates import Point, line_rates, new_totals
+from siren_py.injection.surroundings import every_line
 from siren_py.rng import stream
 from siren_py.runs.chunks import CHUNK_SIZE
 from siren_py.scan import LineRequest, Scan, scan
@@ -98,7 +99,7 @@ def test_sums_over_regions_are_those_of_each(sim, length):
         line_sums(
             aimed._tracing(lines.origins, lines.directions), injector.matter.density,
             maker._in_volume, lines.origins, lines.directions, np.full(n, length), lines.nuclide,
-            expected,
+            every_line(n, maker._in_volume.shape[1]), expected,
         )  # fmt: skip
         # What a single region leaves out is beyond 200 decay lengths.
         np.testing.assert_allclose(found[:, r], expected, rtol=1e-11, atol=1e-60)

@@ -14,6 +14,7 @@ from siren_py.geometry.placement import Placement
 from siren_py.geometry.tracing import trace_line
 from siren_py.injection.aimed import REACH, line_sums, place, region_on_line, sweep
 from siren_py.injection.placement import densest_in_volumes, empty_placed, tracing_of
+from siren_py.injection.surroundings import every_line
 from siren_py.material_library import AIR, IRON, LEAD, SCINTILLATOR, WATER
 
 MATERIALS = (AIR, LEAD, SCINTILLATOR, WATER, IRON)
@@ -119,7 +120,8 @@ def test_repeated_patterns_add_up_to_the_sum_over_layers(seed, log_length):
     matter = np.zeros(20)
     in_volume = densest_in_volumes(tracing.geometry, 4, DENSITY)
     done = line_sums(
-        tracing, DENSITY, in_volume, points, ways, np.full(20, length), target, matter
+        tracing, DENSITY, in_volume, points, ways, np.full(20, length), target,
+        every_line(20, 4), matter,
     )  # fmt: skip
     assert done == 20
     # Positions are known to 1e-14 of a hundred centimetres, survival to that over L.
@@ -148,7 +150,7 @@ def test_layers_are_drawn_in_proportion_to_their_weight(seed, log_length):
     place(
         tracing, DENSITY, densest_in_volumes(tracing.geometry, 4, DENSITY),
         np.tile(point, (n, 1)), np.tile(way, (n, 1)), np.full(n, length),
-        np.full(n, target), uniform, out, chords,
+        np.full(n, target), every_line(n, 4), uniform, out, chords,
     )  # fmt: skip
     np.testing.assert_allclose(out.matter, total, rtol=1e-11)
     t = (out.vertex - point) @ way
@@ -189,6 +191,6 @@ def test_a_thousand_plates_cost_no_precision():
         matter = np.zeros(1)
         in_volume = densest_in_volumes(geometry, 1, DENSITY)
         lines = (np.zeros((1, 3)), way[None, :], np.full(1, length), np.zeros(1, np.int64))
-        line_sums(tracing, DENSITY, in_volume, *lines, matter)
+        line_sums(tracing, DENSITY, in_volume, *lines, every_line(1, 1), matter)
         _, total = by_layers(tracing, np.zeros(3), way, length, 0)
         assert matter[0] == pytest.approx(total, rel=2e-12)
