@@ -139,9 +139,8 @@ def volumes_upstream(
     first n of `visible_in`, `visible_out` and `visible_row`; returns n, and the part.
     """
     first, last = tracing.region_scratch.t_in[0], tracing.region_scratch.t_out[pieces - 1]
-    part, begin, end = limits_of_part(
-        part, core, origin, direction, REACH * length, first, last
-    )  # fmt: skip
+    reach = REACH * length
+    part, begin, end = limits_of_part(part, core, origin, direction, reach, first, last)
     n, _ = visible_pieces(
         tracing.geometry, tracing.external, line,
         origin[0], origin[1], origin[2], direction[0], direction[1], direction[2],
@@ -319,7 +318,9 @@ def rate_columns(
     directions: FloatArray,
     lengths: FloatArray,
     line_weights: FloatArray,
+    core: FloatArray,
     columns: FloatArray,
+    before: FloatArray,
 ) -> int:
     """Add up what one target per cm3 would contribute, by decay length, volume and material.
 
@@ -333,8 +334,12 @@ def rate_columns(
         Decay lengths [cm], (K,).
     line_weights
         1 / (density of the line x number of lines), (n,) [cm2].
+    core
+        See `surroundings.Choice`.
     columns
         Receives the sums, (K, V, M) [cm3].
+    before
+        Receives what of them lies before the core, by length and material, (K, M) [cm3].
 
     Returns
     -------
@@ -356,13 +361,23 @@ def rate_columns(
         )  # fmt: skip
         if n < 0:
             return i
+        first = tracing.region_scratch.t_in[0]
+        _, _, arrival = limits_of_part(
+            BEFORE, core, origins[i], directions[i], np.inf, first, first
+        )
         for k in range(lengths.size):
             count, _ = sweep(tracing, n, pieces, ones, 1.0, lengths[k])
             if count < 0:
                 return i
             for j in range(count):
-                segment = buffers.segment[j]
-                columns[k, scratch.volume[segment], scratch.material[segment]] += (
-                    buffers.weight[j] * line_weights[i]
-                )
+                segment, low, high = buffers.segment[j], buffers.low[j], buffers.high[j]
+                weight = buffers.weight[j] * line_weights[i]
+                columns[k, scratch.volume[segment], scratch.material[segment]] += weight
+                if low < arrival < high:
+                    # Not in the region yet: I falls as exp(-(high - t)/L).
+                    stay = decay_shares((high - arrival) / lengths[k])[1]
+                    weight *= stay * decay_shares((arrival - low) / lengths[k])[0]
+                    weight /= decay_shares((high - low) / lengths[k])[0]
+                if low < arrival:
+                    before[k, scratch.material[segment]] += weight
     return len(origins)

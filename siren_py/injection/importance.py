@@ -63,7 +63,7 @@ class Importance:
         volumes = np.zeros((LENGTHS.size, extra.size))
         total = np.zeros((LENGTHS.size, 1))
         weighted = cross_section[:, None] * matter.density
-        for columns, (_, _, say) in zip(_columns(placement, beam), _CLASSES, strict=True):
+        for (columns, _), (_, _, say) in zip(_columns(placement, beam), _CLASSES, strict=True):
             by_nuclide = columns.sum(axis=1) @ weighted.T
             by_volume = columns[:, extra] @ weighted.sum(axis=0)
             rate = by_nuclide.sum(axis=1, keepdims=True)
@@ -104,7 +104,7 @@ def shares_by_nuclide(placement: AimedPlacement, matter: Matter, beam: FloatArra
     result: FloatArray = np.zeros(
         (len(matter.nuclides), LENGTHS.size, placement.source_volumes.size)
     )
-    for columns, (_, _, say) in zip(_columns(placement, beam), _CLASSES, strict=True):
+    for (columns, _), (_, _, say) in zip(_columns(placement, beam), _CLASSES, strict=True):
         rate = matter.density @ columns.sum(axis=1).T
         mine = np.einsum("tm,kvm->tkv", matter.density, columns[:, placement.source_volumes])
         result += say * mine / np.maximum(rate, 1e-300)[:, :, None]
@@ -112,22 +112,20 @@ def shares_by_nuclide(placement: AimedPlacement, matter: Matter, beam: FloatArra
 
 
 def _shares_around(placement: AimedPlacement, matter: Matter, beam: FloatArray) -> FloatArray:
-    """Share of the surroundings in the rate by class of angles, row and nuclide, (C, rows, T)."""
-    around = placement.surroundings
-    assert around is not None
+    """Share of what lies before the core, by class of angles, row and nuclide, (C, rows, T)."""
     shares = []
-    for columns in _columns(placement, beam):
+    for columns, before in _columns(placement, beam):
         rate = columns.sum(axis=1) @ matter.density.T
-        mine = columns[:, around.volumes].sum(axis=1) @ matter.density.T
-        shares.append(mine / np.maximum(rate, 1e-300))
+        shares.append(before @ matter.density.T / np.maximum(rate, 1e-300))
     return np.array(shares)
 
 
-_Kept = tuple["GeometryArrays", dict[tuple[str, bytes], list[FloatArray]]]
+_Columns = list[tuple[FloatArray, FloatArray]]
+_Kept = tuple["GeometryArrays", dict[tuple[str, bytes], _Columns]]
 _KEPT: WeakKeyDictionary[DetectorModel, _Kept] = WeakKeyDictionary()
 
 
-def _columns(placement: AimedPlacement, beam: FloatArray) -> list[FloatArray]:
+def _columns(placement: AimedPlacement, beam: FloatArray) -> _Columns:
     """Return `AimedPlacement.columns` for lines of each class of angles.
 
     They depend on detector, region and beam alone, and are kept for the next model: in a scan

@@ -94,7 +94,8 @@ def nearest_length(length: FloatArray) -> IntArray:
     """Return the row of `LENGTHS` nearest to each decay length [cm] (in the logarithm), (n,)."""
     # The rows are even in the logarithm, but for the first.
     low, high = np.log(LENGTHS[[1, -1]])
-    x = np.log(np.minimum(np.maximum(length, LENGTHS[1]), LENGTHS[-1]))
+    # What is no number gets a row, too: its weight will be none, and tell.
+    x = np.log(np.fmin(np.fmax(length, LENGTHS[1]), LENGTHS[-1]))
     row = 1 + np.rint((x - low) * ((LENGTHS.size - 2) / (high - low))).astype(np.int64)
     return np.where(length == 0.0, 0, row)
 

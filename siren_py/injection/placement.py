@@ -267,7 +267,9 @@ class AimedPlacement:
         density = chance * self.source.density(row, vertex, directions)
         return np.where(seen, density / np.where(seen, matter, 1.0), 0.0)
 
-    def columns(self, directions: FloatArray, rng: np.random.Generator) -> FloatArray:
+    def columns(
+        self, directions: FloatArray, rng: np.random.Generator
+    ) -> tuple[FloatArray, FloatArray]:
         """Mean of W / f over lines, per row of `LENGTHS`, volume and material at unit density.
 
         Parameters
@@ -281,6 +283,9 @@ class AimedPlacement:
         -------
         ndarray
             Shape (rows, volumes, materials) [cm3].
+        ndarray
+            What of it lies before the core of the detector, (rows, materials) [cm3]; 0 if lines
+            stay whole.
         """
         n = len(directions)
         row = np.zeros(n, dtype=np.int64)
@@ -289,6 +294,8 @@ class AimedPlacement:
         weights = np.where(density > 0.0, 1.0 / np.maximum(density, 1e-300), 0.0) / n
         n_materials = len(self._matter.materials)
         columns = np.zeros((LENGTHS.size, len(self._detector.volume_names), n_materials))
+        before = np.zeros((LENGTHS.size, n_materials))
+        around = self.surroundings
         done = rate_columns(
             self._tracing(origins, directions),
             np.ones(n_materials),
@@ -296,10 +303,12 @@ class AimedPlacement:
             directions,
             LENGTHS,
             weights,
+            np.zeros(6) if around is None else around.core,
             columns,
+            before,
         )
         check_complete(done, n)
-        return columns
+        return columns, before if around is not None else np.zeros_like(before)
 
 
 def _nowhere(detector: DetectorModel) -> Region:

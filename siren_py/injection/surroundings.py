@@ -47,13 +47,13 @@ _INNER = 8
 """With fewer volumes in the core there is nothing to be saved."""
 
 _SPLIT = 0.2
-"""Lines are split if the surroundings have this share of the rate, or more."""
+"""Lines are split if what lies before the core has this share of the rate, or more."""
 
 _FAVOUR = 1.5
 """How much more often than by its share the core is chosen: it differs more from line to line."""
 
 _LEAST = 0.01
-"""The least chance of the core, next to that of the surroundings."""
+"""The least chance of the core, next to that of what lies before it."""
 
 
 class Choice(NamedTuple):
@@ -269,7 +269,7 @@ class Surroundings:
         return None if found is None else cls(placed, boxes, found, density, in_volume, solids)
 
     def set_shares(self, share: FloatArray) -> None:
-        """Set the shares of the surroundings in the rate, for each class of `ANGLES`.
+        """Set the shares of what lies before the core in the rate, for each class of `ANGLES`.
 
         Parameters
         ----------

@@ -9,6 +9,7 @@ import siren_py as sp
 from siren_py.geometry import Box, Cylinder, Sphere
 from siren_py.injection import surroundings as around
 from siren_py.injection.aimed import line_sums, place
+from siren_py.injection.line_source import LENGTHS
 from siren_py.injection.placement import empty_placed, tracing_of
 from siren_py.injection.surroundings import BEFORE, WITHIN, Surroundings, every_line
 from siren_py.material_library import AIR, CONCRETE, LEAD, SCINTILLATOR
@@ -250,3 +251,33 @@ def test_surroundings_of_the_detectors():
 
     assert outer("nd280", "tpc") == ["air", "soil", "pit"]
     assert outer("nd280-upgrade", "tpc") == ["air", "soil", "pit"]
+
+
+def test_what_of_the_air_of_the_hall_is_in_the_core_does_not_count_as_before_it():
+    """N that live short and decay in the air between the blocks were made there or in them."""
+    detector = hall()
+    detector.add_region("air", Box(100.0, 80.0, 15.0), at=(10.0, 5.0, 20.0))
+    chance = simulation(detector, 1e-7, "air").injector.aimed.surroundings._chance
+    assert (chance[:, LENGTHS < 10.0] == 0.0).all()
+    assert (chance[0, LENGTHS > 1e5].max(axis=1) > 0.9).all()
+
+
+@pytest.mark.parametrize("length", [300.0, 700.0, 2e3, 1e5])
+def test_the_table_knows_what_lies_before_the_core(length):
+    """The share of a target, against that of events made by whole lines, within 10 %."""
+    sim = simulation(hall(), 1e-7)
+    placement, n = sim.injector.aimed, 40_000
+    row = int(np.argmin(np.abs(np.log(np.maximum(LENGTHS, 1e-9) / length))))
+    hydrogen = sim.injector.matter.nuclides.index("H1")
+    table = placement.surroundings._chance[0, row, hydrogen]
+    placement.surroundings = None
+    rng = np.random.default_rng(6)
+    tilt = 0.02 * rng.random((n, 1)) * np.array([1.0, 0.5, 0.0])
+    ways = np.array([0.0, 0.0, 1.0]) + tilt
+    ways /= np.linalg.norm(ways, axis=1, keepdims=True)
+    found = placement.place(ways, np.full(n, LENGTHS[row]), np.full(n, hydrogen), rng, rng)
+    weight = found.factor_line * found.factor_matter
+    before = weight[found.placed.vertex[:, 2] < -170.0].sum() / weight.sum()
+    # The core is chosen half as often again as by its share.
+    expected = before / (before + 1.5 * (1.0 - before)) if before >= 0.2 else 0.0
+    assert table == pytest.approx(expected, rel=0.1)
