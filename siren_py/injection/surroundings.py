@@ -137,17 +137,15 @@ def limits_of_part(
 
 
 @kernel
-def choose_parts(
+def look_up(
     cosine: FloatArray,
     row: IntArray,
     nuclide: IntArray,
     bounds: FloatArray,
     chance: FloatArray,
-    uniform: FloatArray,
-    part: IntArray,
-    probability: FloatArray,
+    before: FloatArray,
 ) -> None:
-    """Choose a part of each line.
+    """Look up the chance of what lies before the core.
 
     Parameters
     ----------
@@ -158,29 +156,45 @@ def choose_parts(
     bounds
         Cosines at which the classes of angles end, descending, (C - 1,).
     chance
-        Chance of what lies before the core, (C, rows, T); 0 where lines stay whole.
+        Chances by class, (C, rows, T); 0 where lines stay whole.
+    before
+        Receives that of each event, (n,).
+    """
+    for i in range(cosine.size):
+        c = 0
+        while c < bounds.size and cosine[i] < bounds[c]:
+            c += 1
+        before[i] = chance[c, row[i], nuclide[i]]
+
+
+@kernel
+def choose_parts(
+    before: FloatArray, uniform: FloatArray, part: IntArray, probability: FloatArray
+) -> None:
+    """Choose a part of each line.
+
+    Parameters
+    ----------
+    before
+        Chance of what lies before the core, (n,); 0 where lines stay whole.
     uniform
         Uniform random numbers, (n, ...): the first of each row is used, and left uniform and
         independent of the choice.
     part, probability
         Receive the part and its chance, (n,).
     """
-    for i in range(cosine.size):
-        c = 0
-        while c < bounds.size and cosine[i] < bounds[c]:
-            c += 1
-        before = chance[c, row[i], nuclide[i]]
+    for i in range(before.size):
         part[i], probability[i] = WHOLE, 1.0
-        if before > 0.0:
-            within = 1.0 - before
+        if before[i] > 0.0:
+            within = 1.0 - before[i]
             u = uniform[i, 0]
             # As on a whole line, larger numbers lie further upstream.
             if u < within:
                 part[i], probability[i] = WITHIN, within
                 u /= within
             else:
-                part[i], probability[i] = BEFORE, before
-                u = (u - within) / before
+                part[i], probability[i] = BEFORE, before[i]
+                u = (u - within) / before[i]
             uniform[i, 0] = min(u, 1.0 - 2.0**-53)
 
 
@@ -258,7 +272,7 @@ class Surroundings:
         placed, solids = detector.placed(), region.solids
         if any(item.is_external for item in (*placed, *solids)):
             return None
-        boxes, aim = _boxes_of(placed), _around(_boxes_of(solids))
+        boxes, aim = _boxes_of(placed), np.concatenate(region.bounds())
         order = np.argsort(-_sizes(boxes), kind="stable")
         found = None
         for k in range(1, min(_MOST, len(placed) - _INNER) + 1):
@@ -284,14 +298,10 @@ class Surroundings:
     ) -> tuple[IntArray, FloatArray]:
         """Choose a part of each line; returns the parts and their chances, (n,) each.
 
-        Arguments as in `choose_parts`.
+        Arguments as in `look_up` and `choose_parts`.
         """
-        n = row.size
-        part, probability = np.zeros(n, np.int64), np.ones(n)
-        if self._chance is not None:
-            choose_parts(
-                cosine, row, nuclide, self._bounds, self._chance, uniform, part, probability
-            )
+        part, probability = np.empty(row.size, np.int64), np.empty(row.size)
+        choose_parts(self._before(cosine, row, nuclide), uniform, part, probability)
         return part, probability
 
     def probabilities(
@@ -308,10 +318,10 @@ class Surroundings:
         return np.where(split, AT_ORIGIN, WHOLE).astype(np.int64)
 
     def _before(self, cosine: FloatArray, row: IntArray, nuclide: IntArray) -> FloatArray:
-        if self._chance is None:
-            return np.zeros(row.size)
-        number = (cosine[:, None] < self._bounds).sum(axis=1)
-        return np.asarray(self._chance[number, row, nuclide])
+        before = np.zeros(row.size)
+        if self._chance is not None:
+            look_up(cosine, row, nuclide, self._bounds, self._chance, before)
+        return before
 
     def locate(
         self,

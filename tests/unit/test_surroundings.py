@@ -17,15 +17,14 @@ from siren_py.material_library import AIR, CONCRETE, LEAD, SCINTILLATOR
 BLOCKS = 9
 
 
-def hall(blocks=BLOCKS, solid=None):
+def hall(blocks=BLOCKS):
     """Rock with a round hall, in it blocks of lead and scintillator in a row, off the axis."""
     detector = sp.DetectorModel("hall")
     detector.add("rock", Box(6000.0, 6000.0, 9000.0), CONCRETE, at=(0.0, 0.0, -2000.0))
     detector.add("air", Cylinder(600.0, 2000.0), AIR, at=(0.0, 0.0, 0.0))
     for k in range(blocks):
         material = LEAD if k % 2 else SCINTILLATOR
-        shape = Box(120.0, 100.0, 20.0) if solid is None else solid
-        at = (10.0, 5.0, 40.0 * (k - 4))
+        shape, at = Box(120.0, 100.0, 20.0), (10.0, 5.0, 40.0 * (k - 4))
         detector.add(f"block-{k}", shape, material, at=at)
         if k > 1:
             detector.add_region(f"block-{k}", shape, at=at)
@@ -33,10 +32,10 @@ def hall(blocks=BLOCKS, solid=None):
     return detector
 
 
-def simulation(detector, coupling, region="blocks", **options):
+def simulation(detector, coupling, region="blocks"):
     flux = sp.Flux.from_histogram(pdg=14, edges=[0.3, 2.0], values=[1e-8], name="flat")
     model = sp.DipolePortal(mass=0.1, d_mu=coupling)
-    return sp.Simulation(detector, flux, model, decay="nu gamma", region=region, **options)
+    return sp.Simulation(detector, flux, model, decay="nu gamma", region=region)
 
 
 def random_lines(placement, rng, n=400):
