@@ -67,19 +67,34 @@ def product_of_factors(table: EventTable) -> FloatArray:
         If a factor is NaN, infinite or negative; the text names event and factor.
     """
     product = np.ones(len(table))
+    if not product.size:
+        return product
+    lowest = np.inf
+    with np.errstate(all="ignore"):
+        for name in FACTORS:
+            lowest = np.minimum(lowest, table.events[name].min())
+            product *= table.events[name]
+    # NaN fails both comparisons, and what is infinite makes the product so.
+    if not (lowest >= 0.0 and product.max() < np.inf):
+        raise _bad_factor(table, product)
+    return product
+
+
+def _bad_factor(table: EventTable, product: FloatArray) -> WeightError:
+    """Return the error that names the first factor that is NaN, infinite or negative."""
+    found = "product of the factors", product
     for name in FACTORS:
         factor = table.events[name]
-        # A NaN fails both comparisons.
-        if factor.size and not (factor.min() >= 0.0 and factor.max() < np.inf):
-            bad = int(np.flatnonzero(~(np.isfinite(factor) & (factor >= 0.0)))[0])
-            raise WeightError(
-                f"The factor {name!r} of event {int(table.events['event'][bad])} is "
-                f"{factor[bad]!r}. A weight must be finite and not negative; the process that "
-                "made this event is at fault. Look at the event's other columns, e.g. its target "
-                "and energy, and test that process alone."
-            )
-        product *= factor
-    return product
+        if not (np.isfinite(factor) & (factor >= 0.0)).all():
+            found = f"factor {name!r}", factor
+            break
+    what, values = found
+    bad = int(np.flatnonzero(~(np.isfinite(values) & (values >= 0.0)))[0])
+    return WeightError(
+        f"The {what} of event {int(table.events['event'][bad])} is {values[bad]!r}. A weight must "
+        "be finite and not negative; the process that made this event is at fault. Look at the "
+        "event's other columns, e.g. its target and energy, and test that process alone."
+    )
 
 
 def exposure_by_flux(

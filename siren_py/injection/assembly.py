@@ -252,7 +252,7 @@ class Assembler:
 
 def taken(values: _Array, rows: IntArray) -> _Array:
     """Return the rows of an array, in ascending order; the array itself if they are all of it."""
-    return values if rows.size == len(values) else cast("_Array", values[rows])
+    return values if rows.size == len(values) else cast("_Array", values.take(rows, axis=0))
 
 
 def in_slots(values: _Array, slot: IntArray) -> _Array:

@@ -1,8 +1,9 @@
 """How much each nuclide and each volume can contribute, as a function of the decay length.
 
 The rate of a reaction on nuclide t is, for particles that fly in one direction,
-flux x cross section x A_t(L), with A_t(L) the mean over lines of W / f. A few lines in several
-classes of angles give a rough table, which only steers the proposals: weights never use it.
+flux x cross section x A_t(L), with A_t(L) the mean over lines of W / f. A few lines in each class
+of angles, and the chances of the classes (see `scattering_angles`), give a rough table, which
+only steers the proposals: weights never use it.
 """
 
 from __future__ import annotations
@@ -15,22 +16,22 @@ import numpy as np
 from siren_py._typing import FloatArray, IntArray
 from siren_py.injection.line_source import LENGTHS
 from siren_py.injection.matter import Matter
-from siren_py.injection.placement import AimedPlacement
+from siren_py.injection.placement import AimedPlacement, LineMeans
 from siren_py.injection.rays import rotations_to
+from siren_py.injection.scattering_angles import BELIEVED, class_bounds
 from siren_py.rng import stream
 
 if TYPE_CHECKING:
     from siren_py.detector import DetectorModel
     from siren_py.geometry.arrays import GeometryArrays
 
-_CLASSES = ((0.0, 0.03, 0.4), (0.03, 0.3, 0.25), (0.3, 1.2, 0.2), (0.0, np.pi, 0.15))
-"""Classes of lines: smallest and largest angle to the beam [rad], and their say in the mixture.
-
-How wide a process scatters is not known here, so each class speaks for itself: rock that only
-steep lines see must not outvote what lies along the beam, nor the other way round."""
-
 _LINES = 512
-_FLOOR = 1e-3
+_FLOOR = 1e-2
+_RARE = 0.1
+"""Part of the rate that is kept for what the trials did not see; the floor is a part of that."""
+_MOST = 1.5
+"""Where lines differ, more of them are worth while: the error is least if a nuclide is drawn as the
+root of its mean square. But the lines looked at differ more than those which will be drawn."""
 _WORTHWHILE = 0.01
 """Share of the rate from which on a volume inside the region gets lines of its own."""
 
@@ -49,6 +50,8 @@ class Importance:
         Unit direction of the beam, (3,).
     cross_section
         Cross section of each nuclide, averaged over the flux [cm2], (T,): compares volumes.
+    angles
+        Chances of the classes of angles for all reactions together, (C,).
     """
 
     def __init__(
@@ -57,76 +60,99 @@ class Importance:
         matter: Matter,
         beam: FloatArray,
         cross_section: FloatArray,
+        angles: FloatArray,
     ) -> None:
         source, extra = placement.source, placement.source_volumes
-        nuclides = np.zeros((LENGTHS.size, len(matter.nuclides)))
-        volumes = np.zeros((LENGTHS.size, extra.size))
-        total = np.zeros((LENGTHS.size, 1))
-        weighted = cross_section[:, None] * matter.density
-        for (columns, _), (_, _, say) in zip(_columns(placement, beam), _CLASSES, strict=True):
-            by_nuclide = columns.sum(axis=1) @ weighted.T
-            by_volume = columns[:, extra] @ weighted.sum(axis=0)
-            rate = by_nuclide.sum(axis=1, keepdims=True)
-            one = say / np.maximum(rate, 1e-300)
-            nuclides += one * by_nuclide
-            volumes += one * by_volume
-            total += say * rate
+        kept = _line_means(placement, beam)
+        # By class, row of `LENGTHS` and nuclide, per nucleus and unit of cross section.
+        self._mean = np.array([m.columns.sum(axis=1) @ matter.density.T for m in kept])
+        self._square = np.array([m.squares for m in kept])
+        rates = self._mean @ cross_section
+        total = angles @ rates
+        # Where the angles that were seen meet nothing, it is for the others to do so.
+        total = np.where(total > 0.0, total, BELIEVED @ rates)
+        columns = np.tensordot(angles, [m.columns[:, extra] for m in kept], 1)
+        volumes = columns @ (cross_section @ matter.density)
+        volumes /= np.maximum(total, 1e-300)[:, None]
         source.set_shares(np.where(volumes > _WORTHWHILE, volumes, 0.0))
         if placement.surroundings is not None:
             placement.surroundings.set_shares(_shares_around(placement, matter, beam))
+        # What angles that were not seen meet has its say class by class, and not by rates: rock
+        # that only steep lines see must not outvote what lies along the beam.
+        say = BELIEVED[:, None] * total / np.maximum(rates, 1e-300)
+        self._rare = np.einsum("ck,ckt->kt", say, self._mean)
         # No nuclide may have probability zero: the few lines may have missed its material.
-        nuclides += _FLOOR * matter.densest / matter.densest.sum()
         reacts = cross_section > 0.0
-        self._table = total * np.where(reacts, nuclides / np.where(reacts, cross_section, 1.0), 0.0)
+        share = matter.densest / matter.densest.sum()
+        share = np.where(reacts, share / np.where(reacts, cross_section, 1.0), 0.0)
+        self._rare += _FLOOR * total[:, None] * share
 
-    def __call__(self, nuclide: IntArray, length: FloatArray) -> FloatArray:
-        """Return A_t(L) for nuclides and decay lengths [cm] (broadcast), in [1/cm2 x cm2]."""
-        nuclide, length = np.broadcast_arrays(nuclide, length)
+    def __call__(self, nuclide: IntArray, angles: FloatArray, length: FloatArray) -> FloatArray:
+        """Return A_t(L) of reactions at decay lengths, in [1/cm2 x cm2].
+
+        Parameters
+        ----------
+        nuclide
+            Targets of the reactions, (R,).
+        angles
+            Their chances of the classes of angles, (R, C).
+        length
+            Decay lengths [cm], (K, R) or (K, 1).
+
+        Returns
+        -------
+        ndarray
+            Shape (K, R).
+        """
+        mean = np.einsum("rc,ckr->kr", angles, self._mean[:, :, nuclide])
+        spread = np.sqrt(np.einsum("rc,ckr->kr", angles, self._square[:, :, nuclide]))
+        table = np.clip(spread, mean, _MOST * mean) + _RARE * self._rare[:, nuclide]
         grid = np.log(LENGTHS[1:])
         x = np.log(np.maximum(length, 1e-300))
         k = np.clip(np.searchsorted(grid, x, side="right") - 1, 0, grid.size - 2)
         fraction = np.clip((x - grid[k]) / (grid[k + 1] - grid[k]), 0.0, 1.0)
-        value = (1.0 - fraction) * self._table[k + 1, nuclide]
-        value = value + fraction * self._table[k + 2, nuclide]
+        reaction = np.arange(nuclide.size)
+        value = (1.0 - fraction) * table[k + 1, reaction]
+        value = value + fraction * table[k + 2, reaction]
         # Beyond the table the chance to decay in the region falls as 1/L.
         value = value * (LENGTHS[-1] / np.maximum(length, LENGTHS[-1]))
-        return np.asarray(np.where(length == 0.0, self._table[0, nuclide], value))
+        return np.asarray(np.where(length == 0.0, table[0], value))
 
 
-def shares_by_nuclide(placement: AimedPlacement, matter: Matter, beam: FloatArray) -> FloatArray:
+def shares_by_nuclide(
+    placement: AimedPlacement, matter: Matter, beam: FloatArray, angles: FloatArray
+) -> FloatArray:
     """Share of each volume worth drawing from in the rate of each nuclide.
+
+    `angles` are the chances of the classes of angles, (C,).
 
     Returns
     -------
     ndarray
         By nuclide, row of `LENGTHS` and volume of `placement.source_volumes`, (T, rows, volumes).
     """
-    result: FloatArray = np.zeros(
-        (len(matter.nuclides), LENGTHS.size, placement.source_volumes.size)
-    )
-    for (columns, _), (_, _, say) in zip(_columns(placement, beam), _CLASSES, strict=True):
-        rate = matter.density @ columns.sum(axis=1).T
-        mine = np.einsum("tm,kvm->tkv", matter.density, columns[:, placement.source_volumes])
-        result += say * mine / np.maximum(rate, 1e-300)[:, :, None]
+    columns = np.tensordot(angles, [m.columns for m in _line_means(placement, beam)], 1)
+    rate = matter.density @ columns.sum(axis=1).T
+    mine = np.einsum("tm,kvm->tkv", matter.density, columns[:, placement.source_volumes])
+    result = mine / np.maximum(rate, 1e-300)[:, :, None]
     return np.where(result > _WORTHWHILE, result, 0.0)
 
 
 def _shares_around(placement: AimedPlacement, matter: Matter, beam: FloatArray) -> FloatArray:
     """Share of what lies before the core, by class of angles, row and nuclide, (C, rows, T)."""
     shares = []
-    for columns, before in _columns(placement, beam):
-        rate = columns.sum(axis=1) @ matter.density.T
-        shares.append(before @ matter.density.T / np.maximum(rate, 1e-300))
+    for mean in _line_means(placement, beam):
+        rate = mean.columns.sum(axis=1) @ matter.density.T
+        shares.append(mean.before @ matter.density.T / np.maximum(rate, 1e-300))
     return np.array(shares)
 
 
-_Columns = list[tuple[FloatArray, FloatArray]]
-_Kept = tuple["GeometryArrays", dict[tuple[str, bytes], _Columns]]
+_Kept = tuple["GeometryArrays", dict[tuple[str, bytes], list[LineMeans]]]
 _KEPT: WeakKeyDictionary[DetectorModel, _Kept] = WeakKeyDictionary()
 
 
-def _columns(placement: AimedPlacement, beam: FloatArray) -> _Columns:
-    """Return `AimedPlacement.columns` for lines of each class of angles.
+def _line_means(placement: AimedPlacement, beam: FloatArray) -> list[LineMeans]:
+    """Return `AimedPlacement.line_means` for lines of each class of angles.
 
     They depend on detector, region and beam alone, and are kept for the next model: in a scan
     over masses and couplings they would take most of the time.
@@ -144,8 +170,8 @@ def _columns(placement: AimedPlacement, beam: FloatArray) -> _Columns:
         if extra.size:
             source.set_shares(np.full((LENGTHS.size, extra.size), 0.5 / extra.size))
         kept[1][key] = [
-            placement.columns(_directions(beam, smallest, largest, _LINES, rng), rng)
-            for smallest, largest, _ in _CLASSES
+            placement.line_means(_directions(beam, smallest, largest, _LINES, rng), rng)
+            for smallest, largest in class_bounds()
         ]
     return kept[1][key]
 

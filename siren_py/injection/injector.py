@@ -31,6 +31,7 @@ from siren_py.injection.placement import (
 )
 from siren_py.injection.rays import ParallelRays, SourceRays
 from siren_py.injection.reactions import Reactions
+from siren_py.injection.scattering_angles import ANGLES, angle_chances
 from siren_py.injection.signal import ModelLike, Signal
 from siren_py.nuclei import nuclide as nuclide_of
 from siren_py.processes.base import FinalState
@@ -120,8 +121,15 @@ class Injector:
             parallel = ParallelRays(detector, region, beam)
             self._placer = ForwardPlacement(detector, region, self.matter, parallel)
         self.cross_sections = self._mean_cross_sections()
-        importance = Importance(aimed, self.matter, beam, self.cross_sections)
-        self.energy = self._energy_proposal(importance)
+        bare = self.bare_rates()
+        self.angles = [
+            angle_chances(reactions, cells, rates, self.signal)
+            for reactions, (cells, rates, _) in zip(self.reactions, bare, strict=True)
+        ]
+        """Chances of the classes of angles for the reactions of each flux, (R, C)."""
+        self.mean_angles = self._mean_angles(bare)
+        importance = Importance(aimed, self.matter, beam, self.cross_sections, self.mean_angles)
+        self.energy = self._energy_proposal(importance, bare)
         self.growth = Growth(detector, model, self.matter)
         self.processes = self._process_names()
         self.assembler = Assembler(
@@ -241,13 +249,24 @@ class Injector:
             result.append((of_flux, of_flux.mass[:, None] * share * sigma, length))
         return result
 
-    def _energy_proposal(self, importance: Importance) -> EnergyReactionProposal:
+    def _mean_angles(
+        self, rates: Sequence[tuple[EnergyCells, FloatArray, FloatArray]]
+    ) -> FloatArray:
+        """Chances of the classes of angles for all reactions, as often as they occur, (C,)."""
+        sums = np.zeros(len(ANGLES) + 1)
+        for (_, rate, _), reactions, angles in zip(rates, self.reactions, self.angles, strict=True):
+            sums += (rate.sum(axis=0) * self.matter.densest[reactions.nuclide]) @ angles
+        return sums / max(float(sums.sum()), 1e-300)
+
+    def _energy_proposal(
+        self, importance: Importance, bare: Sequence[tuple[EnergyCells, FloatArray, FloatArray]]
+    ) -> EnergyReactionProposal:
         cells, rates = [], []
-        for (of_flux, bare, length), reactions in zip(
-            self.bare_rates(), self.reactions, strict=True
+        for (of_flux, rate, length), reactions, angles in zip(
+            bare, self.reactions, self.angles, strict=True
         ):
             cells.append(of_flux)
-            rates.append(bare * importance(reactions.nuclide[None, :], length))
+            rates.append(rate * importance(reactions.nuclide, angles, length))
         if not sum(float(r.sum()) for r in rates) > 0.0:
             raise NoRateError(
                 f"No event is possible: in region {self.region!r} of {self.detector.name!r} the "

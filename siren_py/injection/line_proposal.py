@@ -83,12 +83,12 @@ class LineMaker:
         self._regions = [detector.region(name) for name in regions]
         self._placements = [AimedPlacement(detector, name, matter, beam) for name in regions]
         self._importances = [
-            Importance(placement, matter, beam, injector.cross_sections)
+            Importance(placement, matter, beam, injector.cross_sections, injector.mean_angles)
             for placement in self._placements
         ]
         for placement in self._placements:
             # The target is known when the line is drawn: what has none of it is not aimed at.
-            shares = shares_by_nuclide(placement, matter, beam)
+            shares = shares_by_nuclide(placement, matter, beam, injector.mean_angles)
             rows = shares.shape[0] * shares.shape[1]
             placement.source.set_shares(shares.reshape(rows, shares.shape[2]))
         self._bare = injector.bare_rates()
@@ -126,19 +126,18 @@ class LineMaker:
 
         None if nothing can happen in any region.
         """
-        nuclides = np.arange(len(self._injector.matter.nuclides))
         rates: list[list[FloatArray]] = [[] for _ in self._injector.fluxes]
         parts = []
         for r, importance in enumerate(self._importances):
             for a, stretch in enumerate(stretches):
                 one = []
-                for (_, bare, length), reactions in zip(
-                    self._bare, self._injector.reactions, strict=True
+                for (_, bare, length), reactions, angles in zip(
+                    self._bare, self._injector.reactions, self._injector.angles, strict=True
                 ):
                     # One length per cell will do: rates only steer.
                     here = np.median(length, axis=1) if length.size else np.zeros(len(length))
-                    table = importance(nuclides[None, :], stretch * here[:, None])
-                    one.append(bare * table[:, reactions.nuclide])
+                    table = importance(reactions.nuclide, angles, stretch * here[:, None])
+                    one.append(bare * table)
                 total = sum(float(rate.sum()) for rate in one)
                 if total > 0.0:
                     parts.append((r, a))

@@ -31,7 +31,7 @@ from siren_py.geometry.arrays import (
     geometry_arrays,
     pieces_buffer,
 )
-from siren_py.geometry.kernels import BOX, KIND, ROTATED
+from siren_py.geometry.kernels import BOX, KIND, MATRIX, POSITION, ROTATED
 from siren_py.geometry.rows import row_intervals
 
 if TYPE_CHECKING:
@@ -90,6 +90,49 @@ def chord_sums(
         result[j] += total
 
 
+@kernel
+def pick_solids(cumulative: FloatArray, row: IntArray, uniform: FloatArray, out: IntArray) -> None:
+    """Write the first solid whose entry in row[i] of `cumulative` is above uniform[i], (n,).
+
+    Rows (rows, solids) end with 1.
+    """
+    last = cumulative.shape[1] - 1
+    for i in range(len(row)):
+        low, size = 0, last + 1
+        # Halves are left behind without a branch: none could be foreseen.
+        while size > 1:
+            half = size >> 1
+            low += half if cumulative[row[i], low + half - 1] <= uniform[i] else 0
+            size -= half
+        out[i] = low
+
+
+@kernel
+def points_in_boxes(
+    solids: GeometryArrays,
+    solid: IntArray,
+    boxed: IntArray,
+    uniform: FloatArray,
+    points: FloatArray,
+) -> None:
+    """Write a point to the rows `boxed` (m,) of `points`, in the boxes that `solid` (n,) names.
+
+    `uniform` (m, 3) are uniform numbers between 0 and 1.
+    """
+    real = solids.real
+    for j in range(len(boxed)):
+        i = boxed[j]
+        s = solid[i]
+        x = (2.0 * uniform[j, 0] - 1.0) * real[s, 0]
+        y = (2.0 * uniform[j, 1] - 1.0) * real[s, 1]
+        z = (2.0 * uniform[j, 2] - 1.0) * real[s, 2]
+        for k in range(3):
+            # The matrix turns vectors of the detector, this is the way back.
+            at = MATRIX + k
+            turned = real[s, at] * x + real[s, at + 3] * y + real[s, at + 6] * z
+            points[i, k] = turned + real[s, POSITION + k]
+
+
 def nearest_length(length: FloatArray) -> IntArray:
     """Return the row of `LENGTHS` nearest to each decay length [cm] (in the logarithm), (n,)."""
     # The rows are even in the logarithm, but for the first.
@@ -114,6 +157,7 @@ class LineSource:
     def __init__(self, solids: Sequence[PlacedSolid], n_leaves: int) -> None:
         self._solids = list(solids)
         self._arrays = geometry_arrays(self._solids)
+        self._is_box = self._arrays.integer[: len(self._solids), KIND] == BOX
         self._volumes = np.array([s.solid.volume() for s in self._solids])
         self._n_leaves = n_leaves
         share = np.zeros(len(self._solids))
@@ -164,20 +208,20 @@ class LineSource:
 
     def sample(self, row: IntArray, rng: np.random.Generator) -> FloatArray:
         """Draw a point for each line, for the rows of `LENGTHS` given, (n,) -> (n, 3) [cm]."""
-        n = row.size
         cumulative = np.cumsum(self._probability, axis=1)
         cumulative /= cumulative[:, -1:]
-        # One search in a single ascending table instead of one per row.
-        flat = (cumulative + np.arange(len(cumulative))[:, None]).ravel()
-        picked = np.searchsorted(flat, row + rng.random(n), side="right")
-        solid = np.minimum(picked - row * len(self._solids), len(self._solids) - 1)
-        points = np.empty((n, 3))
-        for i in np.flatnonzero(np.bincount(solid)):
-            placed, mine = self._solids[i], np.flatnonzero(solid == i)
-            # Points may come from a net: each attempt keeps its own row of it.
-            own = rows_of(rng, mine, placed.solid)
-            local = np.asarray(placed.solid.sample(mine.size, own), dtype=np.float64)
-            points[mine] = placed.placement.to_detector(local.reshape(-1, 3))
+        points, solid = np.empty((row.size, 3)), np.empty(row.size, dtype=np.int64)
+        pick_solids(cumulative, row, rng.random(row.size), solid)
+        # Points may come from a net: each attempt keeps its own row of it.
+        boxed = np.flatnonzero(self._is_box[solid])
+        uniform = rows_of(rng, boxed).random((boxed.size, 3))
+        points_in_boxes(self._arrays, solid, boxed, uniform, points)
+        if boxed.size < row.size:
+            for i in np.flatnonzero(np.bincount(np.delete(solid, boxed))):
+                placed, mine = self._solids[i], np.flatnonzero(solid == i)
+                own = rows_of(rng, mine, placed.solid)
+                local = np.asarray(placed.solid.sample(mine.size, own), dtype=np.float64)
+                points[mine] = placed.placement.to_detector(local.reshape(-1, 3))
         return points
 
     def density(

@@ -134,6 +134,18 @@ def check_complete(done: int, n: int) -> None:
         )
 
 
+class LineMeans(NamedTuple):
+    """Means over lines; rows are those of `LENGTHS`."""
+
+    columns: FloatArray
+    """W / f at unit density, by volume and material, (rows, volumes, materials) [cm3]."""
+    before: FloatArray
+    """What of it lies before the core of the detector, (rows, materials) [cm3]; 0 if lines stay
+    whole."""
+    squares: FloatArray
+    """(W / f)^2 of each nuclide, (rows, T)."""
+
+
 class AimedPlacement:
     """Lines through the region; see `siren_py.injection.aimed`.
 
@@ -267,10 +279,8 @@ class AimedPlacement:
         density = chance * self.source.density(row, vertex, directions)
         return np.where(seen, density / np.where(seen, matter, 1.0), 0.0)
 
-    def columns(
-        self, directions: FloatArray, rng: np.random.Generator
-    ) -> tuple[FloatArray, FloatArray]:
-        """Mean of W / f over lines, per row of `LENGTHS`, volume and material at unit density.
+    def line_means(self, directions: FloatArray, rng: np.random.Generator) -> LineMeans:
+        """Average what lines contribute.
 
         Parameters
         ----------
@@ -278,14 +288,6 @@ class AimedPlacement:
             Directions of the lines, (lines, 3).
         rng
             Source of the points that fix the lines.
-
-        Returns
-        -------
-        ndarray
-            Shape (rows, volumes, materials) [cm3].
-        ndarray
-            What of it lies before the core of the detector, (rows, materials) [cm3]; 0 if lines
-            stay whole.
         """
         n = len(directions)
         row = np.zeros(n, dtype=np.int64)
@@ -295,10 +297,12 @@ class AimedPlacement:
         n_materials = len(self._matter.materials)
         columns = np.zeros((LENGTHS.size, len(self._detector.volume_names), n_materials))
         before = np.zeros((LENGTHS.size, n_materials))
+        squares = np.zeros((LENGTHS.size, len(self._matter.nuclides)))
         around = self.surroundings
         done = rate_columns(
             self._tracing(origins, directions),
             np.ones(n_materials),
+            self._matter.density,
             origins,
             directions,
             LENGTHS,
@@ -306,9 +310,13 @@ class AimedPlacement:
             np.zeros(6) if around is None else around.core,
             columns,
             before,
+            squares,
+            np.empty(n_materials),
         )
         check_complete(done, n)
-        return columns, before if around is not None else np.zeros_like(before)
+        if around is None:
+            before[:] = 0.0
+        return LineMeans(columns, before, n * squares)
 
 
 def _nowhere(detector: DetectorModel) -> Region:

@@ -24,6 +24,7 @@ from siren_py._typing import FloatArray, IntArray
 from siren_py.geometry.arrays import GeometryArrays, PlacedSolid, geometry_arrays
 from siren_py.geometry.locating import NO_EXTERNAL_INSIDE
 from siren_py.geometry.rows import row_contains
+from siren_py.injection.scattering_angles import ANGLES
 
 if TYPE_CHECKING:
     from siren_py.detector import DetectorModel
@@ -32,10 +33,6 @@ if TYPE_CHECKING:
 WHOLE, BEFORE, WITHIN, AT_ORIGIN = 0, 1, 2, 3
 """Parts of a line: all of it, what lies before the core, the rest, and that of the two in which
 the origin of the line lies."""
-
-ANGLES = (0.03, 0.3, 1.2)
-"""Where the classes of angles to the beam end [rad] that have chances of their own; one more class
-has all larger angles."""
 
 _MOST = 8
 """No more volumes than this count as surroundings."""

@@ -220,7 +220,8 @@ class DipoleDecay(Decay):
             name for name in CHANNELS if self.mass > 2.0 * LEPTONS.get(name, (0, 0.0))[1]
         )
         shares = np.array(self.couplings) ** 2 / max(abs(d) for d in self.couplings) ** 2
-        self._flavour_cdf: FloatArray = np.cumsum(shares) / shares.sum()
+        chances: FloatArray = np.cumsum(shares) / shares.sum()
+        self._flavours = kernels.Flavours(np.array(_FLAVOURS, dtype=np.int64), chances)
 
     def __repr__(self) -> str:
         d_e, d_mu, d_tau = self.couplings
@@ -263,21 +264,16 @@ class DipoleDecay(Decay):
             value *= _DARKNEWS_WIDTHS[self.nature][0 if name == PHOTON_CHANNEL else 1]
         return value
 
-    def _signs(self, n: int, pdg: IntArray, rng: np.random.Generator) -> IntArray:
-        """+1 where a neutrino comes out, -1 where an antineutrino does."""
-        if self.nature == "majorana":
-            return np.where(rng.random(n) < 0.5, 1, -1).astype(np.int64)
-        return np.where(np.broadcast_to(pdg, (n,)) >= 0, 1, -1).astype(np.int64)
+    def _spin_factors(self, pair: bool) -> tuple[float, float, float]:
+        """What the polarisation is multiplied by in the density; see `draw_neutrinos`.
 
-    def _effective_polarization(
-        self, pair: bool, polarization: FloatArray, sign: IntArray, pdg: IntArray
-    ) -> FloatArray:
-        """Polarisation with the sign that enters the density: the photon flies against it."""
+        The photon flies against the product.
+        """
         if self.conventions == "standard":
-            return polarization * sign[:, None]
+            return 0.0, 1.0, 0.0
         if self.nature == "majorana":
-            return -polarization if pair else np.zeros_like(polarization)
-        return -polarization * np.where(pdg >= 0, 1.0, -1.0)[:, None]
+            return (-1.0 if pair else 0.0), 0.0, 0.0
+        return 0.0, 0.0, -1.0
 
     def sample(
         self,
@@ -327,23 +323,25 @@ class DipoleDecay(Decay):
                 "Momenta must be (n, 4) and polarisations (n, 3); "
                 f"they are {p.shape} and {s.shape}."
             )
-        # A sum is finite only if all its terms are.
-        if not (np.isfinite(p.sum()) and np.isfinite(s.sum())) and not (
-            np.isfinite(p).all() and np.isfinite(s).all()
-        ):
-            raise ConfigError("Momenta and polarisations must be finite numbers.")
-        if n and np.einsum("ij,ij->i", s, s).max() > 1.0 + 1e-9:
-            raise KinematicsError("A polarisation vector must not be longer than 1.")
-        codes = np.broadcast_to(np.asarray(pdg, dtype=np.int64), (n,))
-        sign = self._signs(n, codes, rng)
-        drawn = rng.random(n)
-        flavour = (drawn >= self._flavour_cdf[0]).astype(np.int64) + (drawn >= self._flavour_cdf[1])
-        neutrino = sign * np.array(_FLAVOURS)[flavour]
         pair = name != PHOTON_CHANNEL
-        spin = self._effective_polarization(pair, s, sign, codes)
         k = 3 if pair else 2
-        out_pdg = np.empty((n, k), dtype=np.int64)
-        out_pdg[:, 0] = neutrino
+        out_pdg, spin = np.empty((n, k), dtype=np.int64), np.empty((n, 3))
+        codes = np.broadcast_to(np.asarray(pdg, dtype=np.int64), (n,))
+        fault = kernels.draw_neutrinos(
+            p,
+            s,
+            np.require(codes, requirements=("C", "W")),
+            rng.random(n if self.nature == "majorana" else 0),
+            rng.random(n),
+            self._flavours,
+            self._spin_factors(pair),
+            out_pdg,
+            spin,
+        )
+        if fault == 1:
+            raise ConfigError("Momenta and polarisations must be finite numbers.")
+        if fault == 2:
+            raise KinematicsError("A polarisation vector must not be longer than 1.")
         momenta = np.empty((n, k, 4))
         invariants: dict[str, FloatArray] = {}
         if pair:

@@ -6,7 +6,7 @@ from math import acosh, exp, sqrt
 from typing import NamedTuple
 
 from siren_py._numba import kernel, kernel_part
-from siren_py._typing import FloatArray
+from siren_py._typing import FloatArray, IntArray
 from siren_py.kinematics import basis_kernel, turn_kernel
 
 BLOCK = 256
@@ -24,6 +24,15 @@ class PairTable(NamedTuple):
     """(parts, 8): exp(-2 eta) as a function of the uniform number. Part k of equal parts of (0, 1)
     has a polynomial in t, from -1 at its lower end to 1 at its upper end; 0 where it is not good
     to 1e-12, near both ends."""
+
+
+class Flavours(NamedTuple):
+    """Which flavours the neutrino may have."""
+
+    code: IntArray
+    """PDG codes, (3,)."""
+    chance: FloatArray
+    """Chances, summed up, (3,)."""
 
 
 @kernel
@@ -253,6 +262,67 @@ def _axes(
     s = (sx * scale, sy * scale, sz * scale if degree > 0.0 else 1.0)
     a, b = basis_kernel(s[0], s[1], s[2])
     return min(degree, 1.0), a, b, s
+
+
+@kernel
+def draw_neutrinos(
+    momentum: FloatArray,
+    polarization: FloatArray,
+    pdg: IntArray,
+    kind: FloatArray,
+    flavour: FloatArray,
+    flavours: Flavours,
+    factors: tuple[float, float, float],
+    out_pdg: IntArray,
+    spin: FloatArray,
+) -> int:
+    """Draw the neutrinos of decays, and give the polarisations the sign that they need.
+
+    Parameters
+    ----------
+    momentum, polarization, pdg
+        Decaying particles, (n, 4), (n, 3) and (n,).
+    kind
+        Uniform numbers that decide between neutrino and antineutrino, (n,); none, (0,), if that
+        is as it was with the decaying particle.
+    flavour
+        Uniform numbers that decide the flavour, (n,).
+    flavours
+        Codes and chances of the flavours.
+    factors
+        What polarisations are multiplied by: a number, and what is added to it for a neutrino
+        and for a particle, and subtracted for an antineutrino and for an antiparticle.
+    out_pdg
+        Receives the codes of the neutrinos in its first column, (n, k).
+    spin
+        Receives the polarisations, (n, 3).
+
+    Returns
+    -------
+    int
+        0; 1 if a momentum or polarisation is not finite, otherwise 2 if a polarisation is longer
+        than 1.
+    """
+    total = longest = 0.0
+    for n in range(len(momentum)):
+        particle = 1 if pdg[n] >= 0 else -1
+        sign = particle
+        if len(kind) > 0:
+            sign = 1 if kind[n] < 0.5 else -1
+        u = flavour[n]
+        which = (1 if u >= flavours.chance[0] else 0) + (1 if u >= flavours.chance[1] else 0)
+        out_pdg[n, 0] = sign * flavours.code[which]
+        factor = factors[0] + sign * factors[1] + particle * factors[2]
+        length2 = 0.0
+        for k in range(3):
+            length2 += polarization[n, k] * polarization[n, k]
+            spin[n, k] = polarization[n, k] * factor
+        longest = max(longest, length2)
+        # Not finite where one of them is not.
+        total += 0.0 * (length2 + momentum[n, 0] + momentum[n, 1] + momentum[n, 2] + momentum[n, 3])
+    if total != 0.0:
+        return 1
+    return 2 if longest > 1.0 + 1e-9 else 0
 
 
 @kernel

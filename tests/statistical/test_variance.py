@@ -38,7 +38,8 @@ def even(injector):
     """Take the importance of energy and target away: flux times cross section times density."""
     density = injector.matter.density.mean(axis=1)
     injector.energy = injector._energy_proposal(
-        lambda nuclide, length: np.broadcast_arrays(density[nuclide], length)[0]
+        lambda nuclide, angles, length: np.broadcast_arrays(density[nuclide], length)[0],
+        injector.bare_rates(),
     )
 
 

@@ -163,7 +163,7 @@ def test_both_proposals_agree_for_a_source(length):
     model = sp.Model({14: [Spread()]}, {5914: [Fade(length)]}, masses={5914: MASS})
     flux = sp.Flux.monoenergetic(pdg=14, energy=1.0, fluence=1.0)
     results = {}
-    for proposal, n in (("aimed", 400_000), ("forward", 600_000)):
+    for proposal, n in (("aimed", 800_000), ("forward", 600_000)):
         sim = sp.Simulation(detector, flux, model, region="box", beam="source", proposal=proposal)
         results[proposal] = sim.run(n, seed=5)
     aimed, forward = (results[p].expected() for p in ("aimed", "forward"))

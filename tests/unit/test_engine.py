@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,7 @@ from siren_py.nuclei import nuclide
 from siren_py.processes.base import final_state
 from siren_py.simulation import CHUNK_SIZE
 from siren_py.tree import BEAM, FINAL, INTERMEDIATE, TARGET
-from siren_py.weighting import FACTORS
+from siren_py.weighting import FACTORS, product_of_factors
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "events.json"
 ELECTRON = constants.ELECTRON_MASS
@@ -334,16 +335,39 @@ def test_a_weight_that_is_no_number_stops_the_run(toy, bad):
         toy.simulate(cube(), 10.0, "cube", interaction=Faulty()).run(100, seed=1)
 
 
+@pytest.mark.parametrize(
+    ("first", "second", "named"),
+    [
+        (-2.0, -3.0, "factor_flux"),
+        (1.0, np.nan, "factor_line"),
+        (0.0, np.inf, "factor_line"),
+        (1e200, 1e200, "product of the factors"),
+    ],
+)
+def test_what_is_wrong_with_a_weight_is_named(sample, first, second, named):
+    """Also where the product of two wrong factors would look right."""
+    table = next(iter(sample.tables()))
+    events = {k: v.copy() for k, v in table.events.items()}
+    events["factor_flux"][4], events["factor_line"][4] = first, second
+    events["factor_reaction"][4] = events["factor_interaction"][4] = 1.0
+    events["factor_matter"][4] = 1.0
+    changed = replace(table, events=events)
+    number = int(events["event"][4])
+    with pytest.raises(errors.WeightError, match=f"{named}.* of event {number} is"):
+        product_of_factors(changed)
+
+
 def test_invariants_must_be_the_same_always(toy):
     class Fickle(toy.Straight):
-        calls = 0
+        prepared = False
 
         def sample(self, energy, target, part, rng):
-            self.calls += 1
-            names = {"q2": 1.0} if self.calls > 2 else {}
+            names = {"q2": 1.0} if self.prepared else {}
             state = super().sample(energy, target, part, rng)
             return final_state(state.pdg, state.momenta, weight=state.weight, invariants=names)
 
-    sim = toy.simulate(cube(), 10.0, "cube", interaction=Fickle())
+    process = Fickle()
+    sim = toy.simulate(cube(), 10.0, "cube", interaction=process)
+    process.prepared = True
     with pytest.raises(errors.ConfigError, match="invariants"):
         sim.run(3 * CHUNK_SIZE, seed=1)

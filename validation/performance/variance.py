@@ -93,7 +93,8 @@ def injector_of(step: str, detector: sp.DetectorModel, model: Any, region: str) 
     if step in ("forward", "aimed, even"):
         density = mean_densities(detector, injector, region)
         injector.energy = injector._energy_proposal(
-            lambda nuclide, length: np.broadcast_arrays(density[nuclide], length)[0]
+            lambda nuclide, angles, length: np.broadcast_arrays(density[nuclide], length)[0],
+            injector.bare_rates(),
         )
     if step in ("forward", "+ energy"):
         rays = ParallelRays(detector, region, beam)
