@@ -314,7 +314,6 @@ def line_sums(
 def rate_columns(
     tracing: Tracing,
     ones: FloatArray,
-    density: FloatArray,
     origins: FloatArray,
     directions: FloatArray,
     lengths: FloatArray,
@@ -322,8 +321,6 @@ def rate_columns(
     core: FloatArray,
     columns: FloatArray,
     before: FloatArray,
-    squares: FloatArray,
-    room: FloatArray,
 ) -> int:
     """Add up what one target per cm3 would contribute, by decay length, volume and material.
 
@@ -333,8 +330,6 @@ def rate_columns(
     ----------
     ones
         Unit densities, (M,).
-    density
-        Number densities [1/cm3] by nuclide and material, (T, M).
     lengths
         Decay lengths [cm], (K,).
     line_weights
@@ -345,10 +340,6 @@ def rate_columns(
         Receives the sums, (K, V, M) [cm3].
     before
         Receives what of them lies before the core, by length and material, (K, M) [cm3].
-    squares
-        Receives the sums of the squares of what lines contribute, by length and nuclide, (K, T).
-    room
-        Written over, (M,).
 
     Returns
     -------
@@ -378,12 +369,10 @@ def rate_columns(
             count, _ = sweep(tracing, n, pieces, ones, 1.0, lengths[k])
             if count < 0:
                 return i
-            room[:] = 0.0
             for j in range(count):
                 segment, low, high = buffers.segment[j], buffers.low[j], buffers.high[j]
                 weight = buffers.weight[j] * line_weights[i]
                 columns[k, scratch.volume[segment], scratch.material[segment]] += weight
-                room[scratch.material[segment]] += weight
                 if low < arrival < high:
                     # Not in the region yet: I falls as exp(-(high - t)/L).
                     stay = decay_shares((high - arrival) / lengths[k])[1]
@@ -391,9 +380,4 @@ def rate_columns(
                     weight /= decay_shares((high - low) / lengths[k])[0]
                 if low < arrival:
                     before[k, scratch.material[segment]] += weight
-            for t in range(len(density)):
-                here = 0.0
-                for m in range(room.size):
-                    here += density[t, m] * room[m]
-                squares[k, t] += here * here
     return len(origins)

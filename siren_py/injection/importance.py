@@ -29,9 +29,6 @@ _LINES = 512
 _FLOOR = 1e-2
 _RARE = 0.1
 """Part of the rate that is kept for what the trials did not see; the floor is a part of that."""
-_MOST = 1.5
-"""Where lines differ, more of them are worth while: the error is least if a nuclide is drawn as the
-root of its mean square. But the lines looked at differ more than those which will be drawn."""
 _WORTHWHILE = 0.01
 """Share of the rate from which on a volume inside the region gets lines of its own."""
 
@@ -66,7 +63,6 @@ class Importance:
         kept = _line_means(placement, beam)
         # By class, row of `LENGTHS` and nuclide, per nucleus and unit of cross section.
         self._mean = np.array([m.columns.sum(axis=1) @ matter.density.T for m in kept])
-        self._square = np.array([m.squares for m in kept])
         rates = self._mean @ cross_section
         total = angles @ rates
         # Where the angles that were seen meet nothing, it is for the others to do so.
@@ -79,7 +75,8 @@ class Importance:
             placement.surroundings.set_shares(_shares_around(placement, matter, beam))
         # What angles that were not seen meet has its say class by class, and not by rates: rock
         # that only steep lines see must not outvote what lies along the beam.
-        say = BELIEVED[:, None] * total / np.maximum(rates, 1e-300)
+        some = rates > 0.0
+        say = np.where(some, BELIEVED[:, None] * total / np.where(some, rates, 1.0), 0.0)
         self._rare = np.einsum("ck,ckt->kt", say, self._mean)
         # No nuclide may have probability zero: the few lines may have missed its material.
         reacts = cross_section > 0.0
@@ -95,7 +92,7 @@ class Importance:
         nuclide
             Targets of the reactions, (R,).
         angles
-            Their chances of the classes of angles, (R, C).
+            Their chances of the classes of angles, (K, R, C).
         length
             Decay lengths [cm], (K, R) or (K, 1).
 
@@ -104,19 +101,20 @@ class Importance:
         ndarray
             Shape (K, R).
         """
-        mean = np.einsum("rc,ckr->kr", angles, self._mean[:, :, nuclide])
-        spread = np.sqrt(np.einsum("rc,ckr->kr", angles, self._square[:, :, nuclide]))
-        table = np.clip(spread, mean, _MOST * mean) + _RARE * self._rare[:, nuclide]
         grid = np.log(LENGTHS[1:])
         x = np.log(np.maximum(length, 1e-300))
         k = np.clip(np.searchsorted(grid, x, side="right") - 1, 0, grid.size - 2)
         fraction = np.clip((x - grid[k]) / (grid[k + 1] - grid[k]), 0.0, 1.0)
-        reaction = np.arange(nuclide.size)
-        value = (1.0 - fraction) * table[k + 1, reaction]
-        value = value + fraction * table[k + 2, reaction]
+        # Vertices in the region itself have a row of their own.
+        k, fraction = np.where(length == 0.0, -1, k), np.where(length == 0.0, 0.0, fraction)
+        value = np.zeros(angles.shape[:2])
+        shares = [*np.moveaxis(angles, 2, 0), _RARE]
+        for share, table in zip(shares, [*self._mean, self._rare], strict=True):
+            below, above = table[k + 1, nuclide], table[k + 2, nuclide]
+            value += share * ((1.0 - fraction) * below + fraction * above)
         # Beyond the table the chance to decay in the region falls as 1/L.
-        value = value * (LENGTHS[-1] / np.maximum(length, LENGTHS[-1]))
-        return np.asarray(np.where(length == 0.0, table[0], value))
+        value *= LENGTHS[-1] / np.maximum(length, LENGTHS[-1])
+        return np.asarray(value)
 
 
 def shares_by_nuclide(

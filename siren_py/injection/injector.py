@@ -126,7 +126,7 @@ class Injector:
             angle_chances(reactions, cells, rates, self.signal)
             for reactions, (cells, rates, _) in zip(self.reactions, bare, strict=True)
         ]
-        """Chances of the classes of angles for the reactions of each flux, (R, C)."""
+        """Chances of the classes of angles by cell and reaction of each flux, (K, R, C)."""
         self.mean_angles = self._mean_angles(bare)
         importance = Importance(aimed, self.matter, beam, self.cross_sections, self.mean_angles)
         self.energy = self._energy_proposal(importance, bare)
@@ -255,7 +255,8 @@ class Injector:
         """Chances of the classes of angles for all reactions, as often as they occur, (C,)."""
         sums = np.zeros(len(ANGLES) + 1)
         for (_, rate, _), reactions, angles in zip(rates, self.reactions, self.angles, strict=True):
-            sums += (rate.sum(axis=0) * self.matter.densest[reactions.nuclide]) @ angles
+            there = rate * self.matter.densest[reactions.nuclide]
+            sums += np.einsum("kr,krc->c", there, angles)
         return sums / max(float(sums.sum()), 1e-300)
 
     def _energy_proposal(

@@ -142,8 +142,6 @@ class LineMeans(NamedTuple):
     before: FloatArray
     """What of it lies before the core of the detector, (rows, materials) [cm3]; 0 if lines stay
     whole."""
-    squares: FloatArray
-    """(W / f)^2 of each nuclide, (rows, T)."""
 
 
 class AimedPlacement:
@@ -297,12 +295,10 @@ class AimedPlacement:
         n_materials = len(self._matter.materials)
         columns = np.zeros((LENGTHS.size, len(self._detector.volume_names), n_materials))
         before = np.zeros((LENGTHS.size, n_materials))
-        squares = np.zeros((LENGTHS.size, len(self._matter.nuclides)))
         around = self.surroundings
         done = rate_columns(
             self._tracing(origins, directions),
             np.ones(n_materials),
-            self._matter.density,
             origins,
             directions,
             LENGTHS,
@@ -310,13 +306,11 @@ class AimedPlacement:
             np.zeros(6) if around is None else around.core,
             columns,
             before,
-            squares,
-            np.empty(n_materials),
         )
         check_complete(done, n)
         if around is None:
             before[:] = 0.0
-        return LineMeans(columns, before, n * squares)
+        return LineMeans(columns, before)
 
 
 def _nowhere(detector: DetectorModel) -> Region:

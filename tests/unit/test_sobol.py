@@ -273,5 +273,10 @@ def test_regions_that_reject_keep_their_expectation():
     assert abs(a - b) < 4.0 * np.hypot(e, f)
 
 
-def test_sobol_is_better_here(sim, sample):
-    assert sample.expected().error < 0.7 * sim.run(WHOLE + 5000, seed=1).expected().error
+def test_sobol_is_better_here(sim):
+    # From a few chunks alone the error itself would not be known.
+    random, sobol = (
+        sim.run(32 * CHUNK_SIZE, seed=1, driving=driving).expected().error
+        for driving in ("random", "sobol")
+    )
+    assert sobol < 0.7 * random

@@ -22,8 +22,8 @@ less than a millimetre; region "tpc", decay "nu e+ e-", fluxes of both modes tog
 keeps the table in injection.txt next to this file and in docs/performance.md, between the two marks
 there.
 
-SIREN runs in the same run, after each point, with `--siren` and the Python interpreter of its own
-environment:
+SIREN runs in the same run, for a minute of CPU at each point, with `--siren` and the Python
+interpreter of its own environment:
 
     python3 -m venv siren-env
     siren-env/bin/pip install siren==0.1.0 DarkNews==0.4.8 "pandas<3" "numpy<2" "pyarrow<20"
@@ -31,8 +31,9 @@ environment:
 see siren_worker.py for what it does. Its tables take half an hour of CPU and more for each mass and
 coupling; they are kept in the folder `--siren-tables` with the time that they took, those of one
 coupling serve the others of the same mass, and `--siren-points` names the points (1 to 9) for which
-it is done at all. The comparison gives the ratios of effective events, of worth, and of the
-time to 1 % from nothing, tables included.
+it is done at all. It makes N -> nu gamma from muon neutrinos. For the comparison siren_py does the
+same, half of the rounds right before SIREN and half of them right after: ratios of effective
+events, of worth, and of the time to 1 % from nothing, tables included, all of them from means.
 """
 
 from __future__ import annotations
@@ -47,7 +48,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -60,6 +61,9 @@ POINTS = (
 )  # fmt: skip
 _NETS = 64 * CHUNK_SIZE
 FLUXES = ("t2k-nd280:fhc:numu", "t2k-nd280:rhc:numubar")
+DECAY = "nu e+ e-"
+SAME: dict[str, Any] = {"fluxes": FLUXES[:1], "decay": "nu gamma"}
+"""What SIREN does."""
 
 HERE = Path(__file__).resolve().parent
 PAGE = HERE.parents[1] / "docs" / "performance.md"
@@ -96,9 +100,17 @@ def start_up() -> float:
 class Point:
     """A mass and a coupling, and the seconds that everything took in each round."""
 
-    def __init__(self, detector: sp.DetectorModel, mass: float, coupling: float, n: int) -> None:
+    def __init__(
+        self,
+        detector: sp.DetectorModel,
+        mass: float,
+        coupling: float,
+        n: int,
+        fluxes: tuple[str, ...] = FLUXES,
+        decay: str = DECAY,
+    ) -> None:
         self.mass, self.coupling, self.n = mass, coupling, n
-        self._detector = detector
+        self._detector, self._fluxes, self._decay = detector, fluxes, decay
         self._sim = self._simulation(mass)
         sample = self._run(n)
         self.estimate = sample.expected()
@@ -118,7 +130,7 @@ class Point:
 
     def _simulation(self, mass: float) -> sp.Simulation:
         model = sp.DipolePortal(mass=mass, d_mu=self.coupling)
-        return sp.Simulation(self._detector, FLUXES, model, decay="nu e+ e-", region="tpc")
+        return sp.Simulation(self._detector, self._fluxes, model, decay=self._decay, region="tpc")
 
     def _run(self, attempts: int, driving: str = "random") -> sp.Sample:
         sample = self._sim.run(attempts, seed=1, driving=driving, progress=False)
@@ -156,11 +168,10 @@ class Point:
 
 
 class Siren(NamedTuple):
-    """Where SIREN is, where its tables stay, and at which points it is run."""
+    """Where SIREN is, and where its tables stay."""
 
     python: str
     tables: Path
-    points: tuple[int, ...]
 
     def measure(self, mass: float, coupling: float, seconds: float = 60.0) -> dict[str, float]:
         """Return what siren_worker.py measures at a point."""
@@ -205,6 +216,7 @@ COMPARED = (
     ("effective [/s]", "siren_effective", ".3g"),
     ("worth [/s]", "siren_worth", ".3g"),
     ("tables [s]", "siren_tables", ",.0f"),
+    ("siren_py: effective [/s]", "effective", ",.0f"),
     ("ratio: effective", "ratio_effective", ",.0f"),
     ("worth", "ratio_worth", ",.0f"),
     ("worth, Sobol", "ratio_sobol", ",.0f"),
@@ -213,8 +225,17 @@ COMPARED = (
 """The same of SIREN and of the ratios."""
 
 
-def compared(point: Point, found: dict[str, float]) -> dict[str, float]:
-    """Return a row with the ratios to what SIREN has found, which is a mean over its minute too."""
+def side_by_side(
+    siren: Siren, detector: sp.DetectorModel, number: int, n: int, rounds: int
+) -> dict[str, float]:
+    """Return the row of a comparison: siren_py before and after SIREN, in means."""
+    point = Point(detector, *POINTS[number - 1], n, **SAME)
+    for _ in range(max(rounds // 2, 1)):
+        point.measure()
+    found = siren.measure(point.mass, point.coupling)
+    print(f"point {number}: SIREN {found}", file=sys.stderr)
+    for _ in range(max(rounds // 2, 1)):
+        point.measure()
     row = point.row(lambda times: sum(times) / len(times))
     row |= {f"siren_{key}": value for key, value in found.items()}
     siren_one = row["siren_tables"] + 1e4 / row["siren_worth"]
@@ -238,9 +259,7 @@ def tabulated(
     return "\n".join(lines), "\n".join(markdown)
 
 
-def report(
-    points: list[Point], found: dict[int, dict[str, float]], start: float
-) -> tuple[str, str]:
+def report(points: list[Point], both: list[dict[str, float]], start: float) -> tuple[str, str]:
     """Return the tables as text and as Markdown."""
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024.0
     rows = [point.row() for point in points]
@@ -259,12 +278,11 @@ def report(
         )
         * 2,
     ]
-    both = [compared(points[number - 1], answer) for number, answer in found.items()]
     if both:
-        parts.append(
-            ("SIREN 0.1.0 with DarkNews 0.4.8, N -> nu gamma in its own ND280, in the same run:",)
-            * 2
+        told = (
+            "numu, N -> nu gamma, in the same run; SIREN 0.1.0 with DarkNews 0.4.8, its own ND280:"
         )
+        parts.append((told, told))
         parts.append(tabulated(COMPARED, both))
     text, markdown = ("\n\n".join(part) + "\n" for part in zip(*parts, strict=True))
     return text, markdown
@@ -292,17 +310,17 @@ def main() -> None:
     detector = sp.load_detector("nd280")
     model = sp.DipolePortal(mass=0.1, d_mu=1e-6)
     sp.Simulation(detector, FLUXES, model, decay="nu e+ e-", region="tpc")
-    wanted = tuple(int(number) for number in arguments.siren_points.split(","))
-    siren = Siren(arguments.siren, arguments.siren_tables, wanted) if arguments.siren else None
     points = [Point(detector, *point, arguments.attempts) for point in POINTS]
-    found: dict[int, dict[str, float]] = {}
-    for k in range(arguments.rounds):
-        for number, point in enumerate(points, start=1):
+    for _ in range(arguments.rounds):
+        for point in points:
             point.measure()
-            if k == 0 and siren is not None and number in siren.points:
-                found[number] = siren.measure(point.mass, point.coupling)
-                print(f"point {number}: SIREN {found[number]}", file=sys.stderr)
-    text, markdown = report(points, found, start)
+    both = []
+    if arguments.siren:
+        siren = Siren(arguments.siren, arguments.siren_tables)
+        for number in map(int, arguments.siren_points.split(",")):
+            row = side_by_side(siren, detector, number, arguments.attempts, arguments.rounds)
+            both.append(row)
+    text, markdown = report(points, both, start)
     print(text)
     if arguments.write:
         write(text, markdown)
