@@ -17,6 +17,8 @@ from siren_py.injection.layout_kernels import (
 from siren_py.tree import PARTICLE_COLUMNS, VERTEX_COLUMNS, Columns, EventTable, offsets_of
 
 _AT_A_TIME = 4096
+_LINE = 64
+"""Columns begin where lines of the cache do [bytes]."""
 
 
 @dataclass
@@ -122,14 +124,15 @@ class TreeBuilder:
     def build(self, events: Columns) -> EventTable:
         """Lay out everything that was added, with the event columns given."""
         offsets = offsets_of(self._vertex_counts)
-        vertices = _empty(VERTEX_COLUMNS, int(offsets[-1]))
+        of_particles = offsets_of(self._particle_counts)
+        vertices, particles = _empty_columns(
+            (VERTEX_COLUMNS, int(offsets[-1])), (PARTICLE_COLUMNS, int(of_particles[-1]))
+        )
         for v in self._vertices:
             lay_vertices(
                 offsets, v.event, v.number, v.source, v.position, v.time, v.process, v.volume,
                 *(vertices[name] for name in ("x", "y", "z", "time", "process", "volume")),
             )  # fmt: skip
-        offsets = offsets_of(self._particle_counts)
-        particles = _empty(PARTICLE_COLUMNS, int(offsets[-1]))
         columns = [particles[name] for name in ("pdg", "status", "vertex", "end_vertex")]
         columns += [particles[name] for name in ("energy", "px", "py", "pz")]
         # A few events at a time: their rows stay in the cache until all blocks are written.
@@ -139,7 +142,7 @@ class TreeBuilder:
             for p, bound in zip(self._particles, bounds, strict=True):
                 ends = _NO_ENDS if p.end_vertex is None else p.end_vertex
                 lay_particles(
-                    bound[step], bound[step + 1], offsets, p.event, p.number, p.pdg, p.momenta,
+                    bound[step], bound[step + 1], of_particles, p.event, p.number, p.pdg, p.momenta,
                     p.status, p.vertex, ends, *columns,
                 )  # fmt: skip
         return EventTable(events, vertices, self._vertex_counts, particles, self._particle_counts)
@@ -158,5 +161,24 @@ def integers(values: IntArray) -> IntArray:
     return np.require(values, np.int64, ("C", "W"))
 
 
-def _empty(columns: Mapping[str, type[np.generic]], n: int) -> Columns:
-    return {name: np.empty(n, dtype=kind) for name, kind in columns.items()}
+def _empty_columns(*tables: tuple[Mapping[str, type[np.generic]], int]) -> list[Columns]:
+    """Return columns without contents: for each table their kinds and how many rows it has.
+
+    All of them are in one piece of memory. Fresh memory comes in small pages, each of which costs
+    the system a step of its own, unless the piece is large.
+    """
+    sizes = [
+        -(-n * np.dtype(kind).itemsize // _LINE) * _LINE
+        for kinds, n in tables
+        for kind in kinds.values()
+    ]
+    memory = np.empty(sum(sizes), dtype=np.uint8)
+    result, start = [], 0
+    for kinds, n in tables:
+        columns = {}
+        for name, kind in kinds.items():
+            end = start + n * np.dtype(kind).itemsize
+            columns[name] = memory[start:end].view(kind)
+            start += -(-(end - start) // _LINE) * _LINE
+        result.append(columns)
+    return result

@@ -32,8 +32,9 @@ see siren_worker.py for what it does. Its tables take half an hour of CPU and mo
 coupling; they are kept in the folder `--siren-tables` with the time that they took, those of one
 coupling serve the others of the same mass, and `--siren-points` names the points (1 to 9) for which
 it is done at all. It makes N -> nu gamma from muon neutrinos. For the comparison siren_py does the
-same, half of the rounds right before SIREN and half of them right after: ratios of effective
-events, of worth, and of the time to 1 % from nothing, tables included, all of them from means.
+same in the same minutes: SIREN is stopped every few seconds (its clock stands still) for a round of
+siren_py. Ratios of effective events, of worth, and of the time to 1 % from nothing, tables
+included, all of them from means.
 """
 
 from __future__ import annotations
@@ -42,6 +43,7 @@ import argparse
 import json
 import platform
 import resource
+import signal
 import subprocess
 import sys
 import tempfile
@@ -64,6 +66,9 @@ FLUXES = ("t2k-nd280:fhc:numu", "t2k-nd280:rhc:numubar")
 DECAY = "nu e+ e-"
 SAME: dict[str, Any] = {"fluxes": FLUXES[:1], "decay": "nu gamma"}
 """What SIREN does."""
+
+PAUSE = 6.0
+"""Seconds of SIREN between two rounds of siren_py."""
 
 HERE = Path(__file__).resolve().parent
 PAGE = HERE.parents[1] / "docs" / "performance.md"
@@ -167,14 +172,28 @@ class Point:
         }
 
 
+def ended(process: subprocess.Popen[bytes], seconds: float) -> bool:
+    """Wait for the end of a process for some seconds; say whether it has come."""
+    try:
+        process.wait(seconds)
+    except subprocess.TimeoutExpired:
+        return False
+    return True
+
+
 class Siren(NamedTuple):
     """Where SIREN is, and where its tables stay."""
 
     python: str
     tables: Path
 
-    def measure(self, mass: float, coupling: float, seconds: float = 60.0) -> dict[str, float]:
-        """Return what siren_worker.py measures at a point."""
+    def measure(
+        self, mass: float, coupling: float, between: Callable[[], object], seconds: float = 60.0
+    ) -> dict[str, float]:
+        """Return what siren_worker.py measures at a point; do `between` every few seconds of it.
+
+        The speed of a machine that others use changes within minutes.
+        """
         flux = sp.load_flux("t2k-nd280", mode="fhc", flavor="numu")
         energy = np.geomspace(0.05, 20.0, 400)
         self.tables.mkdir(parents=True, exist_ok=True)
@@ -185,12 +204,21 @@ class Siren(NamedTuple):
                 "mass": mass, "coupling": coupling, "flux": str(folder / "flux.dat"),
                 "low": 0.06, "top": 8.0, "tables": str(self.tables.resolve()),
                 "seconds": seconds, "seed": 1, "answer": str(folder / "answer.json"),
+                "prepared": str(folder / "prepared"),
             }  # fmt: skip
             (folder / "job.json").write_text(json.dumps(job))
-            subprocess.run(
-                [self.python, str(HERE / "siren_worker.py"), str(folder / "job.json")],
-                check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-            )  # fmt: skip
+            command = [self.python, str(HERE / "siren_worker.py"), str(folder / "job.json")]
+            quiet = subprocess.DEVNULL
+            with subprocess.Popen(command, stdout=quiet, stderr=quiet) as worker:
+                while not ended(worker, PAUSE):
+                    if (folder / "prepared").exists():
+                        worker.send_signal(signal.SIGSTOP)
+                        try:
+                            between()
+                        finally:
+                            worker.send_signal(signal.SIGCONT)
+            if worker.returncode:
+                raise subprocess.CalledProcessError(worker.returncode, command)
             answer: dict[str, float] = json.loads((folder / "answer.json").read_text())
             return answer
 
@@ -225,17 +253,11 @@ COMPARED = (
 """The same of SIREN and of the ratios."""
 
 
-def side_by_side(
-    siren: Siren, detector: sp.DetectorModel, number: int, n: int, rounds: int
-) -> dict[str, float]:
-    """Return the row of a comparison: siren_py before and after SIREN, in means."""
+def side_by_side(siren: Siren, detector: sp.DetectorModel, number: int, n: int) -> dict[str, float]:
+    """Return the row of a comparison: siren_py and SIREN in turn, in means."""
     point = Point(detector, *POINTS[number - 1], n, **SAME)
-    for _ in range(max(rounds // 2, 1)):
-        point.measure()
-    found = siren.measure(point.mass, point.coupling)
+    found = siren.measure(point.mass, point.coupling, point.measure)
     print(f"point {number}: SIREN {found}", file=sys.stderr)
-    for _ in range(max(rounds // 2, 1)):
-        point.measure()
     row = point.row(lambda times: sum(times) / len(times))
     row |= {f"siren_{key}": value for key, value in found.items()}
     siren_one = row["siren_tables"] + 1e4 / row["siren_worth"]
@@ -318,7 +340,7 @@ def main() -> None:
     if arguments.siren:
         siren = Siren(arguments.siren, arguments.siren_tables)
         for number in map(int, arguments.siren_points.split(",")):
-            row = side_by_side(siren, detector, number, arguments.attempts, arguments.rounds)
+            row = side_by_side(siren, detector, number, arguments.attempts)
             both.append(row)
     text, markdown = report(points, both, start)
     print(text)

@@ -2,8 +2,9 @@
 
     python siren_worker.py JOB.json
 
-JOB.json names mass [GeV], d [1/GeV], a file of the flux, the greatest energy of the tables [GeV], a
-folder in which the tables stay, the CPU seconds to spend on events, and the file for the answer.
+JOB.json names mass [GeV], d [1/GeV], a file of the flux, the greatest energy of the tables [GeV],
+a folder in which the tables stay, the CPU seconds to spend on events, the file for the answer, and
+one that is made when everything is prepared.
 
 ND280 as SIREN ships it, N -> nu gamma (the decay of SIREN's own examples), vertices in the range of
 SIREN's examples, decays bounded to the fiducial box, weights by SIREN's weighter. The tables are
@@ -168,6 +169,7 @@ def measure(job: dict) -> dict:
     first = time.process_time()
     # The first event makes what is left to be made (the grid of the decay).
     weights.append(weighter(injector.generate_event()))
+    Path(job["prepared"]).touch()
     start = time.process_time()
     inject = weigh = 0.0
     events = 0
